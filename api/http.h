@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http.h — the HTTP front: a copied request in, a status and a body out. Nothing outside api/ knows h2o.
+ *
+ * HTTP/1.1 over TLS 1.2/1.3 (or clear), one event loop a thread, SO_REUSEPORT.
+ */
+#ifndef COFFER_API_HTTP_H
+#define COFFER_API_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct http_listener {
+    const char *address; /* "127.0.0.1:8200", "[::]:8200" */
+    bool tls_disable;
+    const char *cert_file, *key_file;
+    const char *min_version, *max_version; /* "tls12", "tls13"; NULL: those */
+    const char *client_ca_file;
+    bool require_client_cert;
+    size_t max_request_size; /* 0: 32 MiB */
+    int max_request_ms;      /* 0: 90 s */
+};
+
+struct http_header {
+    const char *name; /* lower case */
+    const char *value;
+};
+
+/* One request. Owned by the front; valid until http_reply(). */
+struct http_call {
+    const char *method;
+    const char *path;  /* as sent, up to '?' */
+    const char *query; /* after '?', or NULL */
+    const struct http_header *headers;
+    size_t n_headers;
+    const char *body;
+    size_t body_len;
+    char remote_addr[64];
+    int remote_port;
+    bool is_head;
+};
+
+const char *http_call_header(const struct http_call *call, const char *lower_name);
+
+struct http_reply {
+    int status;
+    const struct http_header *headers; /* besides Content-Type, Content-Length, Cache-Control … */
+    size_t n_headers;
+    const char *content_type; /* NULL: application/json */
+    const char *body;         /* copied; NULL: none */
+    size_t body_len;
+};
+
+/* Answers, from any thread, exactly once. The call is gone afterwards. */
+void http_reply(struct http_call *call, const struct http_reply *reply);
+/* Runs fn(arg) soon on the thread that the call belongs to; from any thread. */
+void http_post(struct http_call *call, void (*fn)(void *arg), void *arg);
+
+struct http_server;
+/* handler is called on the call's thread and must not block. threads 0: one a processor. */
+int http_server_start(const struct http_listener *listeners, size_t n, int threads,
+                      void (*handler)(void *ctx, struct http_call *call), void *ctx,
+                      struct http_server **ret_server, struct err *err) MUST_CHECK;
+/* Reads certificates and keys again; keeps the old ones where the new ones are bad. */
+int http_server_reload(struct http_server *server, struct err *err) MUST_CHECK;
+/* Stops listening, lets running requests end for up to drain_ms. */
+void http_server_stop(struct http_server *server, int drain_ms);
+
+#endif

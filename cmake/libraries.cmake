@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+# The libraries that Coffer stands on. One that is missing or of the wrong version ends the configuration with the reason.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(RAFT IMPORTED_TARGET raft)
+if(NOT RAFT_FOUND OR NOT RAFT_VERSION VERSION_GREATER_EQUAL 0.22 OR NOT RAFT_VERSION VERSION_LESS 0.23)
+    message(FATAL_ERROR "libraft 0.22 is needed (libraft-dev of Debian 13, or of bookworm-backports on Debian 12); found "
+        "'${RAFT_VERSION}'. 0.15 loses acknowledged writes, and later ones free event memory differently. "
+        "deploy/install-deps.sh installs the right one.")
+endif()
+pkg_check_modules(UV REQUIRED IMPORTED_TARGET libuv)
+pkg_check_modules(OPENSSL REQUIRED IMPORTED_TARGET libssl libcrypto)
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(LMDB REQUIRED IMPORTED_TARGET lmdb)
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
+pkg_check_modules(XML2 REQUIRED IMPORTED_TARGET libxml-2.0)
+find_library(H2O_LIBRARY h2o-evloop)
+find_path(H2O_INCLUDE h2o.h)
+if(NOT H2O_LIBRARY OR NOT H2O_INCLUDE)
+    message(FATAL_ERROR "libh2o-evloop is needed; deploy/install-deps.sh installs it, or builds it where Debian has none")
+endif()
+add_library(h2o INTERFACE)
+target_include_directories(h2o SYSTEM INTERFACE ${H2O_INCLUDE})
+target_link_libraries(h2o INTERFACE ${H2O_LIBRARY} PkgConfig::OPENSSL Threads::Threads)
+find_library(CRYPT_LIBRARY crypt REQUIRED)

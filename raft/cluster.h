@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cluster.h — several nodes, one log: the driver over libraft's core, and what goes with it.
+ *
+ * One thread of its own drives raft_step() (driver.c); the log is an LMDB environment of its own
+ * (log.c); entries that are committed are applied to the store by a third thread, in order. Peers
+ * speak mutual TLS 1.3. Everything in entries is ciphertext, so a sealed node takes full part.
+ *
+ * An epoch is the Raft term in which this node leads: what is begun in an epoch can be committed in
+ * it alone.
+ *
+ * Threads: any may call, unless said otherwise. Calls that wait say so. Callbacks come from the
+ * cluster's own threads and must only queue.
+ */
+#ifndef COFFER_RAFT_CLUSTER_H
+#define COFFER_RAFT_CLUSTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "storage/store.h"
+
+#define CLUSTER_NODE_ID_MAX 64
+#define CLUSTER_ADDR_MAX 264
+#define CLUSTER_MEMBERS_MAX 31
+
+struct cluster;
+
+enum cluster_role {
+    CLUSTER_OUTSIDE,   /* has no members' list: neither bootstrapped nor joined */
+    CLUSTER_FOLLOWER,
+    CLUSTER_CANDIDATE,
+    CLUSTER_LEADER,    /* and an entry of its own term is applied here: the state is current */
+};
+
+struct cluster_status {
+    enum cluster_role role;
+    uint64_t term;
+    uint64_t epoch;        /* = term while leader, else 0 */
+    char leader_id[CLUSTER_NODE_ID_MAX];       /* "" when none is known */
+    char leader_api_addr[CLUSTER_ADDR_MAX];    /* "https://host:port" */
+    char leader_cluster_addr[CLUSTER_ADDR_MAX];
+    uint64_t commit_index;
+    uint64_t applied_index;
+    uint64_t last_index;   /* of the log */
+};
+
+struct cluster_options {
+    const char *dir;          /* for the log, the identity and the metadata of Raft: <dir>/raft */
+    const char *node_id;      /* [A-Za-z0-9._-]{1,63} */
+    const char *listen_addr;  /* "host:port", where peers are listened to */
+    const char *cluster_addr; /* "host:port", told to peers */
+    const char *api_addr;     /* "https://host:port", told to peers for redirects */
+    int election_ms;          /* 0: 300 */
+    int heartbeat_ms;         /* 0: 50 */
+    struct store *store;      /* borrowed; the cluster alone applies to it */
+    /* Role, epoch or leader changed. */
+    void (*on_change)(void *ctx, const struct cluster_status *status);
+    void *ctx;
+};
+
+/*
+ * Opens the log and, if this node is a member of a cluster already, takes part from now on.
+ * Errors: ERR_CORRUPT, naming the file; ERR_IO; ERR_INVALID for options, or a port that is in use.
+ */
+int cluster_open(const struct cluster_options *options, struct cluster **ret_cluster, struct err *err) MUST_CHECK;
+/* Stops taking part and frees everything. Submissions that wait fail with ERR_NOTLEADER. Waits. */
+void cluster_close(struct cluster *cluster);
+
+/*
+ * Makes this node the first and only member: a new cluster authority, this node's certificate, a log. Waits until
+ * it leads. ret_ca: the authority's certificate and key as PEM, to be kept behind the barrier.
+ */
+int cluster_bootstrap(struct cluster *cluster, struct buf *ret_ca, struct err *err) MUST_CHECK;
+
+/* ---- Joining. The joiner asks for a certificate, the leader signs it and adds the member. ---- */
+
+/* Joiner: appends a certificate request (PEM) for this node's own, kept key. */
+int cluster_join_request(struct cluster *cluster, struct buf *ret_csr, struct err *err) MUST_CHECK;
+/* Joiner: takes the certificate and the authority's certificate (both PEM) and waits for the leader to call. */
+int cluster_join_accept(struct cluster *cluster, const char *certificate, const char *ca, struct err *err) MUST_CHECK;
+/* Leader: signs a request for node_id with the authority (as from cluster_bootstrap); appends the certificate. */
+int cluster_sign(const char *ca, const char *csr, const char *node_id, struct buf *ret_certificate,
+                 struct buf *ret_ca_certificate, struct err *err) MUST_CHECK;
+/*
+ * Leader: adds a member, who becomes a voter by itself as soon as it has caught up (unless non_voter).
+ * The same id again with another address replaces it. Waits until the first change is committed.
+ * Errors: ERR_NOTLEADER, ERR_BUSY while another change runs, ERR_TIMEOUT.
+ */
+int cluster_add_member(struct cluster *cluster, const char *node_id, const char *cluster_addr, bool non_voter,
+                       struct err *err) MUST_CHECK;
+/* ERR_NOTFOUND; ERR_INVALID for the last voter; else as above. Removing the leader hands leadership over first. */
+int cluster_remove_member(struct cluster *cluster, const char *node_id, struct err *err) MUST_CHECK;
+
+struct cluster_member {
+    char node_id[CLUSTER_NODE_ID_MAX];
+    char cluster_addr[CLUSTER_ADDR_MAX];
+    char api_addr[CLUSTER_ADDR_MAX]; /* "" until it was heard */
+    bool voter;
+    bool leader;
+    bool self;
+    bool sealed;            /* as it last said */
+    uint64_t match_index;   /* known to the leader only */
+    int64_t last_contact_ms; /* since the leader heard it; -1 when not the leader or never */
+};
+/* The members as last committed; returns how many, at most CLUSTER_MEMBERS_MAX. */
+int cluster_members(struct cluster *cluster, struct cluster_member ret[CLUSTER_MEMBERS_MAX], uint64_t *ret_index);
+
+/* ---- Writing ---- */
+
+typedef void cluster_submit_cb(void *arg, int rc, uint64_t index);
+
+/*
+ * Proposes one entry in an epoch. cb is called exactly once, from another thread: OK when the entry is on a
+ * quorum of disks and applied to the store here, with its index. Any other code than ERR_NOTLEADER,
+ * ERR_NOSPACE and ERR_TOO_LARGE means that it may still take effect (ERR_UNAVAILABLE: leadership was lost meanwhile).
+ * The entry is copied.
+ */
+void cluster_submit(struct cluster *cluster, uint64_t epoch, const void *entry, size_t len, cluster_submit_cb *cb,
+                    void *arg);
+
+/* ---- Standing ---- */
+
+void cluster_status(struct cluster *cluster, struct cluster_status *ret);
+/* Whether this node led in `epoch` when last asked and had heard a majority within an election timeout. Cheap. */
+bool cluster_leads(struct cluster *cluster, uint64_t epoch);
+/*
+ * Linearizable read: returns OK once it is sure that no other node led in a later term at the time of the call and
+ * all that was committed by then is applied here. Waits at most a round trip to a majority. ERR_NOTLEADER; ERR_TIMEOUT.
+ */
+int cluster_read_barrier(struct cluster *cluster, uint64_t epoch, struct err *err) MUST_CHECK;
+/* Hands leadership to node_id, or (NULL) to the best unsealed voter, and does not stand for election for 10 s. Waits. */
+int cluster_step_down(struct cluster *cluster, const char *node_id, struct err *err) MUST_CHECK;
+/* Tells peers whether this node could serve. A sealed leader hands over to an unsealed voter at once. */
+void cluster_set_sealed(struct cluster *cluster, bool is_sealed);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * identity.h — who a node is to its peers: the cluster's authority, keys, certificates (X.509, ECDSA P-256).
+ *
+ * A node keeps <dir>/node.key, node.crt and ca.crt (0600) outside the barrier, so that a sealed node can take
+ * part. A certificate names its node: CN and a DNS SAN of "<node id>.coffer". The authority's key is kept behind
+ * the barrier only. Threads: any; nothing is shared.
+ */
+#ifndef COFFER_RAFT_IDENTITY_H
+#define COFFER_RAFT_IDENTITY_H
+
+#include <openssl/ssl.h>
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Appends a new authority: its certificate and key, PEM. */
+int identity_new_authority(struct buf *ret_ca, struct err *err) MUST_CHECK;
+/* Makes the node's key, if it has none, and appends a request for a certificate. */
+int identity_request(const char *dir, const char *node_id, struct buf *ret_csr, struct err *err) MUST_CHECK;
+/* Signs a request for node_id whatever name the request bears; appends the certificate and the authority's. */
+int identity_sign(const char *ca, const char *csr, const char *node_id, struct buf *ret_certificate,
+                  struct buf *ret_ca_certificate, struct err *err) MUST_CHECK;
+/* Checks that it belongs to the key and the node, then keeps it. */
+int identity_accept(const char *dir, const char *node_id, const char *certificate, const char *ca,
+                    struct err *err) MUST_CHECK;
+bool identity_exists(const char *dir);
+/* A context for both directions: TLS 1.3 only, both sides proved by the authority, ALPN. */
+int identity_context(const char *dir, bool as_server, SSL_CTX **ret_context, struct err *err) MUST_CHECK;
+/* The node id that the peer's certificate names. ERR_DENIED when there is none. */
+int identity_peer(SSL *ssl, char *ret_node_id, size_t size, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * failpoint.h — places where a test makes this process die, stop or fail.
+ *
+ * Built only with -DCOFFER_FAILPOINTS=ON (presets test, asan, tsan); a release has none. The environment names them:
+ * COFFER_FAILPOINTS="aws.after_create_user=kill,raft.before_append=sleep:500,log.append=error@3"
+ * kill: SIGKILL to itself; stop: SIGSTOP; sleep:MS; error: failpoint() returns true; @N: at the Nth time only.
+ */
+#ifndef COFFER_BASE_FAILPOINT_H
+#define COFFER_BASE_FAILPOINT_H
+
+#include <stdbool.h>
+
+#ifdef COFFER_FAILPOINTS
+bool failpoint(const char *name);
+#else
+#define failpoint(name) (false)
+#endif
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * file.h — small files, read whole and replaced atomically.
+ */
+#ifndef COFFER_BASE_FILE_H
+#define COFFER_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Appends the file to ret. ERR_NOTFOUND; ERR_TOO_LARGE beyond max bytes; ERR_IO. */
+int file_read(const char *path, size_t max, struct buf *ret, struct err *err) MUST_CHECK;
+/* Writes a temporary neighbour, syncs it, renames it, syncs the directory: all or nothing. */
+int file_replace(const char *path, const void *data, size_t len, mode_t mode, struct err *err) MUST_CHECK;
+/* Makes a directory and its parents; fine if it is there. */
+int file_make_dir(const char *path, mode_t mode, struct err *err) MUST_CHECK;
+bool file_exists(const char *path);
+/* Removes a directory with everything in it. Never follows a link. */
+int file_remove_tree(const char *path, struct err *err);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config.h — the server's configuration file, in HCL or JSON, with Vault's keys.
+ */
+#ifndef COFFER_CONFIG_CONFIG_H
+#define COFFER_CONFIG_CONFIG_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct config_listener {
+    char *address;         /* "127.0.0.1:8200" */
+    char *cluster_address; /* where peers are listened to; default: the port after address's */
+    bool tls_disable;
+    char *tls_cert_file, *tls_key_file, *tls_min_version, *tls_max_version, *tls_client_ca_file;
+    bool tls_require_and_verify_client_cert;
+    int64_t max_request_size;
+    int64_t max_request_duration_s;
+};
+
+struct config {
+    struct config_listener *listeners;
+    size_t n_listeners;
+    char *storage_type; /* "raft", "file", "inmem" */
+    char *storage_path; /* NULL for inmem */
+    char *node_id;      /* NULL: kept in the data directory */
+    json_t *retry_join; /* array of objects with Vault's keys */
+    int64_t performance_multiplier;
+    char *api_addr, *cluster_addr, *cluster_name, *pid_file, *log_level;
+    bool log_json;
+    bool disable_mlock, ui;
+    int64_t default_lease_ttl_s, max_lease_ttl_s; /* 0: not given */
+    int64_t election_ms, heartbeat_ms;            /* Coffer's own, in the storage stanza; 0: not given */
+};
+
+/*
+ * Reads files, and directories' *.hcl and *.json in order of name, into one configuration; later ones win. Then
+ * the environment (COFFER_API_ADDR, VAULT_API_ADDR, BAO_API_ADDR; …CLUSTER_ADDR, …RAFT_NODE_ID, …RAFT_PATH, …LOG_LEVEL).
+ * Unknown keys are warned of in the log, with file and line. Errors: ERR_INVALID, "file:line: …".
+ */
+int config_load(const char *const *paths, size_t n, struct config **ret_config, struct err *err) MUST_CHECK;
+void config_free(struct config *config);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * core.h — the secrets server between the HTTP front and the store: its state, and how it comes and goes.
+ *
+ *   uninitialized ──init──▶ sealed ──unseal──▶ standby ◀──leadership──▶ active(epoch)
+ *                              ▲──────────────────seal─────────────────────┘
+ *
+ * Threads: any, unless said otherwise.
+ */
+#ifndef COFFER_CORE_CORE_H
+#define COFFER_CORE_CORE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "core/engine.h"
+#include "raft/cluster.h"
+
+struct barrier;
+struct store;
+struct pool;
+struct commit;
+struct mount_table;
+struct expiry;
+struct audit;
+
+#define COFFER_VERSION "1.0.0"
+
+struct core_options {
+    const char *data_dir; /* raft/, state/ and node-id are in it */
+    const char *storage_type; /* "raft", "file", "inmem": what seal-status says */
+    const char *node_id;
+    const char *listen_addr; /* of peers */
+    const char *cluster_addr;
+    const char *api_addr;
+    const char *cluster_name;
+    int64_t default_lease_ttl_s; /* 0: 768 h */
+    int64_t max_lease_ttl_s;
+    int election_ms, heartbeat_ms;
+    const struct engine *const *engines; /* NULL ends it: the table in main.c */
+    const struct audit_device *const *audit_devices;
+    json_t *retry_join; /* array of objects with Vault's keys; or NULL */
+    bool dev_mode;
+};
+
+enum core_standing { CORE_UNINITIALIZED, CORE_SEALED, CORE_STANDBY, CORE_ACTIVE };
+
+struct core; /* its members: core/core_private.h, for src/core alone */
+
+/* Opens the data directory and takes part in its cluster, if any. Errors: as cluster_open() and store_open(). */
+int core_open(const struct core_options *options, struct core **ret_core, struct err *err) MUST_CHECK;
+/* Steps down if there is somebody to lead, lets running requests end for up to drain_ms, closes everything. */
+void core_close(struct core *core, int drain_ms);
+
+enum core_standing core_standing(struct core *core);
+/* The epoch while active, else 0. */
+uint64_t core_epoch(struct core *core);
+struct cluster *core_cluster(struct core *core);
+struct store *core_store(struct core *core);
+struct barrier *core_barrier(struct core *core);
+const struct core_options *core_options(const struct core *core);
+const struct engine *core_engine(const struct core *core, enum engine_kind kind, const char *type);
+/* RFC 3339; since when this node is active. */
+int64_t core_active_since_ns(struct core *core);
+/* Reopens audit files; SIGHUP. */
+void core_reload(struct core *core);
+
+#endif

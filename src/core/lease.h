@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lease.h — what was handed out, until when, and how it is taken back.
+ *
+ * A lease exists in the log before its secret exists outside: lease_begin() writes it as pending, with all that
+ * revocation needs; request_commit() makes that durable; the secret is made; lease_activate() rides on the
+ * request's last commit. A pending lease whose request failed, or whose leader is gone, is revoked like any other.
+ *
+ *   lease/id/<lease id>                  the record (the id is a path: a prefix is a directory)
+ *   lease/expiry/<day>/<minute>/<uid>    → lease id, or token hash: the order in which things end
+ *   lease/token/<token hash>/<uid>       → lease id
+ *   lease/pending/<uid>                  → lease id
+ *
+ * Only the leader revokes (expiry.c), from a cursor over that order: nothing is loaded at start.
+ */
+#ifndef COFFER_CORE_LEASE_H
+#define COFFER_CORE_LEASE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "core/request.h"
+
+enum lease_state { LEASE_PENDING = 1, LEASE_ACTIVE, LEASE_REVOKING };
+
+struct lease {
+    const char *id;      /* "aws/creds/my-role/<24>" */
+    const char *uid;     /* the last part */
+    const char *token;   /* hash of the token that asked; "" for none */
+    const char *mount_uuid;
+    enum lease_state state;
+    int64_t issued_s, expires_s, last_renewal_s;
+    int64_t ttl_s, max_ttl_s;
+    bool renewable;
+    uint64_t epoch;      /* in which it was begun */
+    int64_t deadline_s;  /* by when its request has certainly ended */
+    int64_t attempts;    /* of revocation that failed */
+    const char *error;   /* of the last of them; or "" */
+    json_t *data;        /* the engine's, for revocation and renewal */
+    json_t *record;      /* what is stored; owns all of the above */
+};
+
+struct lease_terms {
+    int64_t ttl_s;     /* 0: the mount's default */
+    int64_t max_ttl_s; /* 0: the mount's */
+    bool renewable;
+};
+
+/* Handlers of ROUTE_BLOCKS: writes a pending lease; follow it with request_commit(). data: a new reference, taken over. */
+int lease_begin(struct request *req, const struct lease_terms *terms, json_t *data) MUST_CHECK;
+/* The secret is there: the lease counts from now, and stands in the answer. */
+int lease_activate(struct request *req) MUST_CHECK;
+/* The secret lives for exactly this long (STS): sets the lease's end before lease_activate(). */
+void lease_set_ttl(struct request *req, int64_t ttl_s);
+
+/* ERR_INVALID "invalid lease" / "lease not found". */
+int lease_get(struct request *req, const char *id, struct lease **ret_lease) MUST_CHECK;
+int lease_renew(struct request *req, struct lease *lease, int64_t increment_s) MUST_CHECK;
+/* Marks it for revocation now: the leader's worker does the rest. */
+int lease_expire_now(struct request *req, struct lease *lease) MUST_CHECK;
+/* All leases below a prefix ("aws/creds/"), and the tokens (below "auth/…"); likewise. ret_n: how many. */
+int lease_expire_prefix(struct request *req, const char *prefix, size_t *ret_n) MUST_CHECK;
+/* All leases of a token. */
+int lease_expire_token(struct request *req, const char *token_hash) MUST_CHECK;
+/* Removes the records of a lease, in the transaction. */
+int lease_remove(struct request *req, const struct lease *lease) MUST_CHECK;
+/* Vault's answer to a lookup; a new reference. */
+json_t *lease_describe(const struct lease *lease);
+
+/*
+ * Revokes on the calling thread (which may block) and removes the lease; waits. ERR_UPSTREAM…: the engine's error,
+ * the lease stays and will be tried again by the worker. force: removes it whatever the engine says.
+ */
+int lease_revoke_now(struct core *core, const char *id, bool force, struct err *err) MUST_CHECK;
+
+/* The order of expiry, for lease.c and token.c. kind: 'l' lease, 't' token. */
+int expiry_file(struct request *req, int64_t when_s, char kind, const char *uid, const char *target) MUST_CHECK;
+int expiry_unfile(struct request *req, int64_t when_s, char kind, const char *uid) MUST_CHECK;
+
+/* ---- The worker (expiry.c): runs while this node is active ---- */
+
+struct expiry;
+struct expiry *expiry_start(struct core *core, uint64_t epoch);
+void expiry_stop(struct expiry *expiry);
+/* Something ends sooner than was known. Any thread. */
+void expiry_wake(struct expiry *expiry);
+
+#endif

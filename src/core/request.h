@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * request.h — one request, from the listener to the answer.
+ *
+ * The pipeline (request.c) is a table of steps; what a step knows and leaves for the next stands here.
+ * Owner: the pipeline, from request_start() until it calls `done`. One thread works on it at a time.
+ */
+#ifndef COFFER_CORE_REQUEST_H
+#define COFFER_CORE_REQUEST_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "core/engine.h"
+
+struct core;
+struct txn;
+struct mount;
+struct token;
+struct lease;
+
+#define REQUEST_PATH_MAX 2048
+#define REQUEST_MS_MAX 90000
+
+/* What a login grants; the pipeline makes a token of it. JSON members are references that the request owns. */
+struct auth_grant {
+    const char *display_name; /* "bob"; the mount's name is put before it */
+    const char *alias;        /* who it is, for lockout and identity */
+    json_t *policies;         /* array of strings */
+    json_t *metadata;         /* object of strings, or NULL */
+    json_t *internal;         /* kept with the token, given to renew; or NULL */
+    int64_t ttl_s;            /* 0: the mount's default */
+    int64_t max_ttl_s;        /* 0: the mount's */
+    int64_t period_s;
+    int64_t explicit_max_ttl_s;
+    int64_t num_uses; /* 0: unlimited */
+    json_t *bound_cidrs;
+    bool no_default_policy;
+    bool is_set;
+};
+
+struct request {
+    struct core *core;
+    struct arena arena;
+    char id[37];
+    int64_t started_ms; /* steady clock */
+
+    /* From the listener. */
+    enum operation operation;
+    const char *path;  /* canonical, without "/v1/": "aws/creds/my-role"; lists end in '/' */
+    const char *query; /* as sent, or NULL: only for redirects */
+    json_t *data;      /* an object */
+    const char *client_token; /* or NULL */
+    const char *remote_addr;
+    int remote_port;
+    const char *wrap_ttl;
+    bool is_head;
+
+    /* From the steps. */
+    uint64_t epoch;
+    struct txn *txn;
+    const struct mount *mount;
+    const struct route *route;
+    const char *mount_relative; /* the path below the mount */
+    json_t *captures;           /* object: what the route's path captured */
+    json_t *fields;             /* object: converted fields */
+    struct token *token;        /* NULL for unauthenticated routes */
+    int reruns;
+    bool is_audited;            /* the request entry was written */
+    bool is_internal;           /* made by this node itself: revocation, renewal */
+
+    /* From the handler. */
+    struct err err;
+    int rc;
+    int http_status; /* 0: by rc and data */
+    json_t *reply;   /* data, or NULL */
+    bool has_reply;
+    json_t *warnings;
+    int64_t lease_duration_s;
+    struct lease *lease;        /* the lease that this request made */
+    struct auth_grant auth;
+    json_t *auth_reply;         /* the `auth` object of the envelope */
+    json_t *reply_extra_errors; /* for error replies with data */
+    char *redirect;             /* Location, with status 307 */
+
+    /* The front: called once, on whatever thread, when the answer is ready; then request_free(). */
+    void (*done)(struct request *req);
+    /* Runs fn(req) soon on the request's home thread; callable from any thread. */
+    void (*resume)(struct request *req, void (*fn)(struct request *req));
+    void *front;
+    int step; /* index in the step table */
+};
+
+struct request *request_new(struct core *core);
+void request_free(struct request *req);
+
+/* Runs the pipeline; `done` is called now or later, exactly once. */
+void request_start(struct request *req);
+
+/*
+ * A request of this node's own (revocation, renewal, tests): runs fn(req) in a transaction on the calling thread,
+ * commits and waits; runs fn again on conflicts. fn must not block. epoch 0: the current one.
+ */
+int request_run_internal(struct core *core, uint64_t epoch, int (*fn)(struct request *req, void *arg), void *arg,
+                         struct err *err) MUST_CHECK;
+
+/* The body of the answer as text (json_text_free() it), or NULL for none; and its status. */
+char *request_body(struct request *req, int *ret_status);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * barrier.h — the wall between plaintext and everything that is stored, replicated or sent.
+ *
+ * Above it are paths and values; below it are 32-byte keys and ciphertext. A record's key is
+ * MAC(directory) ‖ MAC(directory, name), 16 bytes each, with a key that never changes. Its value is
+ *
+ *     term u32 ‖ format u8 ‖ nonce 12 ‖ AES-256-GCM( name length u16 ‖ name ‖ data ) ‖ tag 16
+ *
+ * with the record's key as associated data, so that a value moved to another key does not open.
+ * The keyring holds the MAC key and one encryption key a term; it is stored encrypted by the root
+ * key, and the root key encrypted by the seal (seal.h).
+ *
+ * Keys lie in secret memory (base/secret.h). Threads: any. barrier_seal() waits for calls that run.
+ */
+#ifndef COFFER_STORAGE_BARRIER_H
+#define COFFER_STORAGE_BARRIER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "storage/store.h"
+
+#define BARRIER_KEY_SIZE 32
+#define BARRIER_TAG_SIZE 16
+#define BARRIER_NAME_MAX 1024
+
+struct barrier;
+
+/* Sealed at first. */
+struct barrier *barrier_new(void);
+void barrier_free(struct barrier *barrier);
+
+/* Makes a fresh keyring and appends it, encrypted by root_key, to ret_keyring. The barrier stays sealed. */
+int barrier_create_keyring(const unsigned char root_key[BARRIER_KEY_SIZE], struct buf *ret_keyring,
+                           struct err *err) MUST_CHECK;
+/* Opens a stored keyring. ERR_DENIED when root_key does not fit; ERR_CORRUPT when it is damaged. */
+int barrier_unseal(struct barrier *barrier, const unsigned char root_key[BARRIER_KEY_SIZE], const void *keyring,
+                   size_t len, struct err *err) MUST_CHECK;
+/* Wipes every key. */
+void barrier_seal(struct barrier *barrier);
+bool barrier_is_sealed(struct barrier *barrier);
+/* Appends the keyring with a further term, encrypted by root_key, to ret; in use once unsealed with it. */
+int barrier_rotate(struct barrier *barrier, const unsigned char root_key[BARRIER_KEY_SIZE],
+                   struct buf *ret_keyring, struct err *err) MUST_CHECK;
+uint32_t barrier_term(struct barrier *barrier);
+
+/* The key of the record `name` in directory `dir` ("" or "a/b/"); its first half alone names the directory. */
+int barrier_record_key(struct barrier *barrier, const char *dir, const char *name,
+                       unsigned char ret_key[STORE_KEY_SIZE]) MUST_CHECK;
+int barrier_dir_key(struct barrier *barrier, const char *dir, unsigned char ret_dir[STORE_DIR_SIZE]) MUST_CHECK;
+
+/* Appends the stored form to ret. ERR_SEALED; ERR_INVALID for a name that is too long. */
+int barrier_encrypt(struct barrier *barrier, const unsigned char key[STORE_KEY_SIZE], const char *name,
+                    const void *data, size_t len, struct buf *ret) MUST_CHECK;
+/* Appends the data, and the name if ret_name is not NULL. ERR_SEALED; ERR_CORRUPT. */
+int barrier_decrypt(struct barrier *barrier, const unsigned char key[STORE_KEY_SIZE], const void *value, size_t len,
+                    struct buf *ret_name, struct buf *ret_data) MUST_CHECK;
+/* The GCM tag of a stored value: another one after every write. */
+int barrier_value_tag(const void *value, size_t len, unsigned char ret_tag[BARRIER_TAG_SIZE]) MUST_CHECK;
+
+/* HMAC-SHA-256 under a key of the keyring that is bound to `purpose` ("token", "audit"). ERR_SEALED. */
+int barrier_mac(struct barrier *barrier, const char *purpose, const void *data, size_t len,
+                unsigned char ret_mac[32]) MUST_CHECK;
+
+#endif
