@@ -28,7 +28,7 @@ enum route_flag {
     ROUTE_UNAUTH = 1 << 0, /* needs no token */
     ROUTE_SUDO = 1 << 1,   /* needs the sudo capability besides the ordinary one */
     ROUTE_BLOCKS = 1 << 2, /* calls the outside, or burns CPU: runs on a pool thread, once; may request_commit() */
-    ROUTE_LOCAL = 1 << 3,  /* answered by every node, also by a standby or a sealed one; has no transaction */
+    ROUTE_LOCAL = 1 << 3,  /* answered by every node itself; with ROUTE_UNAUTH by a sealed one too, without a transaction */
     ROUTE_PLAIN = 1 << 4,  /* the reply's data is the whole body: no envelope */
     ROUTE_INJECT = 1 << 5, /* the data stands at the envelope's top level too */
     ROUTE_LOGIN = 1 << 6,  /* a login: req->auth becomes a token that has no parent */
@@ -55,7 +55,7 @@ struct field {
 };
 
 struct route {
-    const char *path; /* "config/root", "roles/" (a list), "roles/:name", "data/*path"; NULL ends the table.
+    const char *path; /* "config/root", "roles/" (a list), "roles/:name", "data/" and then "*path"; NULL ends the table.
                        * :name takes one segment of [A-Za-z0-9_.-] that begins and ends in [A-Za-z0-9_];
                        * *name takes all the rest, not empty. */
     enum operation operation; /* OP_UPDATE is reached by create too, unless there is an own OP_CREATE */

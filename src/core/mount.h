@@ -32,6 +32,8 @@ struct mount {
 
 struct mount_table;
 
+#define MOUNT_RECORD "core/mounts"
+
 /* The table as the transaction sees it; unref it when done. */
 int mount_table_get(struct request *req, struct mount_table **ret_table) MUST_CHECK;
 void mount_table_unref(struct mount_table *table);
@@ -46,6 +48,8 @@ int mount_init(struct request *req) MUST_CHECK;
 int mount_enable(struct request *req, enum engine_kind kind, const char *path, const char *type, const json_t *params) MUST_CHECK;
 /* Taints it, and starts what revokes its leases and then wipes its storage. OK when there is none. */
 int mount_disable(struct request *req, enum engine_kind kind, const char *path) MUST_CHECK;
+/* A new leader: goes on with mounts whose disabling was cut short. Waits. */
+void mount_finish_tainted(struct core *core, uint64_t epoch);
 int mount_tune(struct request *req, const struct mount *mount, const json_t *params) MUST_CHECK;
 /* Vault's MountInfo; a new reference. */
 json_t *mount_info(const struct mount *mount);

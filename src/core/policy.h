@@ -41,7 +41,8 @@ struct acl *acl_new(struct policy *const *policies, size_t n, bool is_root);
 struct acl *acl_ref(struct acl *acl);
 void acl_unref(struct acl *acl);
 
-/* What is allowed on a canonical path without leading '/'. operation OP_LIST applies the rule of the trailing slash. */
+/* What is allowed on a canonical path without leading '/': never 0, CAP_DENY alone when it is nothing. as_list: a rule
+ * for the path without its last '/' counts too. */
 unsigned acl_capabilities(const struct acl *acl, const char *path, bool as_list);
 /* Whether any rule grants anything at or below a prefix ("secret/"). */
 bool acl_touches(const struct acl *acl, const char *prefix);
@@ -53,8 +54,11 @@ struct acl_verdict {
 };
 /* Decides on one operation with its body (object, or NULL): capability and parameter constraints. */
 struct acl_verdict acl_check(const struct acl *acl, enum operation operation, const char *path, const json_t *body);
+/* The same for a caller who wants the answer wrapped for wrap_ttl_s; acl_check() is for one who does not (0). */
+struct acl_verdict acl_check_wrapped(const struct acl *acl, enum operation operation, const char *path,
+                                     const json_t *body, int64_t wrap_ttl_s);
 
-/* The text of the built-in policy "default". */
+/* The text that the policy "default" begins with. */
 extern const char policy_default_text[];
 
 /* ---- Stored policies: "core/policy/<name>". Names are lower case. ---- */
@@ -70,5 +74,7 @@ int policy_delete(struct request *req, const char *name) MUST_CHECK;
 /* Sorted, with "root" at its place. A new reference. */
 int policy_list(struct request *req, json_t **ret_names) MUST_CHECK;
 bool policy_exists(struct request *req, const char *name);
+/* Forgets what was kept: on sealing. */
+void policy_cache_clear(void);
 
 #endif

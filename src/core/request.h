@@ -19,6 +19,7 @@
 struct core;
 struct txn;
 struct mount;
+struct mount_table;
 struct token;
 struct lease;
 
@@ -51,7 +52,8 @@ struct request {
     /* From the listener. */
     enum operation operation;
     const char *path;  /* canonical, without "/v1/": "aws/creds/my-role"; lists end in '/' */
-    const char *query; /* as sent, or NULL: only for redirects */
+    const char *raw_path; /* as sent, without "/v1/", percent-encoded: only for redirects; NULL: path */
+    const char *query;    /* as sent, or NULL: only for redirects */
     json_t *data;      /* an object */
     const char *client_token; /* or NULL */
     const char *remote_addr;
@@ -62,13 +64,25 @@ struct request {
     /* From the steps. */
     uint64_t epoch;
     struct txn *txn;
+    struct mount_table *mounts; /* what mount points into */
     const struct mount *mount;
     const struct route *route;
+    int route_rc; /* why there is no route */
     const char *mount_relative; /* the path below the mount */
     json_t *captures;           /* object: what the route's path captured */
     json_t *fields;             /* object: converted fields */
     struct token *token;        /* NULL for unauthenticated routes */
+    bool has_sudo;              /* on this path */
+    const char *granted_by;     /* the policy that allowed it */
     int reruns;
+    int commit_rc;
+    bool is_committing;
+    bool use_is_taken;          /* the token's use is committed already */
+    bool has_committed;         /* the handler has committed something in its middle */
+    bool expiry_changed;        /* something ends sooner than the worker may know */
+    bool is_plain;              /* the reply's data is the whole body, whatever the route says */
+    json_t **owned;             /* references that go when the transaction goes */
+    size_t n_owned;
     bool is_audited;            /* the request entry was written */
     bool is_internal;           /* made by this node itself: revocation, renewal */
 
@@ -97,6 +111,9 @@ struct request {
 struct request *request_new(struct core *core);
 void request_free(struct request *req);
 
+/* Hands a reference to the request, which drops it when its transaction ends: for what points into JSON. */
+void request_own(struct request *req, json_t *value);
+
 /* Runs the pipeline; `done` is called now or later, exactly once. */
 void request_start(struct request *req);
 
@@ -106,6 +123,13 @@ void request_start(struct request *req);
  */
 int request_run_internal(struct core *core, uint64_t epoch, int (*fn)(struct request *req, void *arg), void *arg,
                          struct err *err) MUST_CHECK;
+
+/*
+ * The same for an engine's own work: finds the mount (a tainted one too), runs fn once, which may block and may
+ * request_commit(), then commits what it wrote. ERR_NOTFOUND when there is no such mount, or this binary lacks its engine.
+ */
+int request_run_engine(struct core *core, uint64_t epoch, const char *mount_uuid, enum operation operation,
+                       int (*fn)(struct request *req, void *arg), void *arg, struct err *err) MUST_CHECK;
 
 /* The body of the answer as text (json_text_free() it), or NULL for none; and its status. */
 char *request_body(struct request *req, int *ret_status);

@@ -3,8 +3,12 @@
  * token.h — tokens: who somebody is, what for, until when.
  *
  * A token is stored under a MAC of itself, "token/id/<hash>"; the token itself is stored nowhere. By its side:
- * "token/accessor/<accessor>" → hash, "token/child/<parent hash>/<hash>", and its place in the order of expiry
- * (lease.h). All of it changes in the one transaction of the request.
+ * "token/accessor/<accessor>" → hash, "token/child/<parent hash>/<hash>", "token/path/<where it was made>/<hash>"
+ * (so that a prefix of paths is a directory of tokens), and its place in the order of expiry (lease.h, kind 't', uid and
+ * target its hash). All of it changes in the one transaction of the request.
+ *
+ * A child is only as alive as its parent: a lookup asks for every ancestor. So revoking a token is one small
+ * transaction, whatever hangs on it, and takes effect at once; the leader's worker clears away the rest.
  */
 #ifndef COFFER_CORE_TOKEN_H
 #define COFFER_CORE_TOKEN_H
@@ -68,10 +72,15 @@ int token_use(struct request *req, struct token *token) MUST_CHECK;
 
 /* Extends a token; ret_auth as above (client_token "" unless given). Errors: Vault's sentences. */
 int token_renew(struct request *req, struct token *token, const char *client_token, int64_t increment_s, json_t **ret_auth) MUST_CHECK;
-/* Removes it and everything under it: children, leases (queued for revocation at once). */
+/* Ends it, and with it at once everything under it: its leases are due now, the worker removes its descendants. */
 int token_revoke(struct request *req, const struct token *token) MUST_CHECK;
 /* Removes only it; its children become orphans. Its leases are revoked. */
 int token_revoke_orphan(struct request *req, const struct token *token) MUST_CHECK;
+/*
+ * The worker's part, when a token's time has come or it was revoked: revokes it if it is still there, then some of
+ * its children. ret_more: call again, in another transaction, for the rest. OK when there is nothing left.
+ */
+int token_expire(struct request *req, const char *hash, bool *ret_more) MUST_CHECK;
 /* The data of a lookup: a new reference. show_id: the token's text, or NULL for "". */
 json_t *token_describe(struct request *req, const struct token *token, const char *show_id);
 /* The `hash` of a token's text. ERR_SEALED. */

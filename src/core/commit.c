@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/commit.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "raft/cluster.h"
+#include "storage/batch.h"
+#include "storage/store.h"
+
+#define GROUP_BATCHES_MAX 512
+
+struct waiting {
+    struct waiting *next;
+    uint64_t epoch;
+    struct batch *batch;
+    commit_cb *cb;
+    void *arg;
+    int rc; /* OK while it is part of the entry */
+};
+
+struct commit {
+    struct cluster *cluster;
+    struct store *store;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake; /* batches came, the entry in flight ended, or stopping */
+    struct waiting *first, **last;
+    bool stopping;
+
+    /* The entry in flight; under the mutex. */
+    bool is_done;
+    int done_rc;
+    uint64_t done_index;
+
+    /* The committer thread's own. */
+    uint64_t epoch;
+    struct window *window;
+};
+
+/* What the next entry may be made of, in the order of arrival. */
+static struct waiting *take_group(struct commit *commit)
+{
+    pthread_mutex_lock(&commit->mutex);
+    while (commit->first == NULL && !commit->stopping)
+        pthread_cond_wait(&commit->wake, &commit->mutex);
+    struct waiting *group = commit->first, **link = &commit->first;
+    size_t bytes = 0;
+    for (int n = 0; *link != NULL && n < GROUP_BATCHES_MAX; n++, link = &(*link)->next) {
+        bytes += batch_size((*link)->batch);
+        if (n > 0 && bytes > ENTRY_SIZE_MAX / 2)
+            break;
+    }
+    commit->first = *link;
+    *link = NULL;
+    if (commit->first == NULL)
+        commit->last = &commit->first;
+    pthread_mutex_unlock(&commit->mutex);
+    return group;
+}
+
+static void finish_group(struct waiting *group)
+{
+    while (group != NULL) {
+        struct waiting *next = group->next;
+        batch_free(group->batch);
+        group->cb(group->arg, group->rc);
+        free(group);
+        group = next;
+    }
+}
+
+/* A new epoch knows nothing of what others committed before: everything older than now conflicts, and runs again. */
+static void enter_epoch(struct commit *commit, uint64_t epoch, uint64_t applied)
+{
+    window_free(commit->window);
+    commit->window = window_new(applied);
+    commit->epoch = epoch;
+}
+
+static uint64_t applied_index(struct commit *commit)
+{
+    struct store_position position;
+    store_position(commit->store, &position, NULL);
+    return position.index;
+}
+
+/* Puts into the entry what still holds. The position is read after the batches were taken, so no snapshot of theirs is newer. */
+static int gather(struct commit *commit, struct waiting *group, struct buf *entry)
+{
+    uint64_t applied = applied_index(commit);
+    struct cluster_status status;
+    cluster_status(commit->cluster, &status);
+    if (status.epoch != 0 && status.epoch != commit->epoch)
+        enter_epoch(commit, status.epoch, applied);
+    int n = 0;
+    for (struct waiting *w = group; w != NULL; w = w->next) {
+        w->rc = w->epoch != commit->epoch || status.epoch == 0 ? ERR_NOTLEADER
+                : window_conflicts(commit->window, w->batch)   ? ERR_CONFLICT
+                                                               : OK;
+        if (w->rc != OK)
+            continue;
+        entry_add(entry, w->batch);
+        window_add(commit->window, w->batch, applied + 1);
+        n++;
+    }
+    return n;
+}
+
+static void entry_done(void *arg, int rc, uint64_t index)
+{
+    struct commit *commit = arg;
+    pthread_mutex_lock(&commit->mutex);
+    commit->is_done = true;
+    commit->done_rc = rc;
+    commit->done_index = index;
+    pthread_cond_broadcast(&commit->wake);
+    pthread_mutex_unlock(&commit->mutex);
+}
+
+static void propose(struct commit *commit, struct waiting *group, const struct buf *entry)
+{
+    commit->is_done = false;
+    cluster_submit(commit->cluster, commit->epoch, entry->data, entry->len, entry_done, commit);
+    pthread_mutex_lock(&commit->mutex);
+    while (!commit->is_done)
+        pthread_cond_wait(&commit->wake, &commit->mutex);
+    pthread_mutex_unlock(&commit->mutex);
+    for (struct waiting *w = group; w != NULL; w = w->next) {
+        if (w->rc != OK)
+            continue;
+        w->rc = commit->done_rc;
+        /* Its index is known only now: another entry, a member's, may have come between. */
+        if (w->rc == OK)
+            window_add(commit->window, w->batch, commit->done_index);
+    }
+}
+
+static void *committer(void *arg)
+{
+    struct commit *commit = arg;
+    pthread_setname_np(pthread_self(), "committer");
+    struct waiting *group;
+    while ((group = take_group(commit)) != NULL) {
+        struct buf entry = BUF_INIT;
+        entry_begin(&entry, clock_wall_ms());
+        if (gather(commit, group, &entry) > 0)
+            propose(commit, group, &entry);
+        buf_close(&entry);
+        finish_group(group);
+    }
+    return NULL;
+}
+
+struct commit *commit_start(struct cluster *cluster, struct store *store)
+{
+    struct commit *commit = calloc(1, sizeof *commit);
+    if (commit == NULL)
+        abort();
+    commit->cluster = cluster;
+    commit->store = store;
+    commit->last = &commit->first;
+    commit->window = window_new(0);
+    pthread_mutex_init(&commit->mutex, NULL);
+    pthread_cond_init(&commit->wake, NULL);
+    if (pthread_create(&commit->thread, NULL, committer, commit) != 0)
+        abort();
+    return commit;
+}
+
+void commit_stop(struct commit *commit)
+{
+    if (commit == NULL)
+        return;
+    pthread_mutex_lock(&commit->mutex);
+    commit->stopping = true;
+    pthread_cond_broadcast(&commit->wake);
+    pthread_mutex_unlock(&commit->mutex);
+    pthread_join(commit->thread, NULL);
+    window_free(commit->window);
+    pthread_mutex_destroy(&commit->mutex);
+    pthread_cond_destroy(&commit->wake);
+    free(commit);
+}
+
+void commit_submit(struct commit *commit, uint64_t epoch, struct batch *batch, commit_cb *cb, void *arg)
+{
+    struct waiting *waiting = calloc(1, sizeof *waiting);
+    if (waiting == NULL)
+        abort();
+    *waiting = (struct waiting){.epoch = epoch, .batch = batch, .cb = cb, .arg = arg};
+    pthread_mutex_lock(&commit->mutex);
+    *commit->last = waiting;
+    commit->last = &waiting->next;
+    pthread_cond_broadcast(&commit->wake);
+    pthread_mutex_unlock(&commit->mutex);
+}
+
+struct waiter {
+    pthread_mutex_t mutex;
+    pthread_cond_t done;
+    bool is_done;
+    int rc;
+};
+
+static void waiter_done(void *arg, int rc)
+{
+    struct waiter *waiter = arg;
+    pthread_mutex_lock(&waiter->mutex);
+    waiter->is_done = true;
+    waiter->rc = rc;
+    pthread_cond_signal(&waiter->done);
+    pthread_mutex_unlock(&waiter->mutex);
+}
+
+int commit_wait(struct commit *commit, uint64_t epoch, struct batch *batch)
+{
+    struct waiter waiter = {.is_done = false};
+    pthread_mutex_init(&waiter.mutex, NULL);
+    pthread_cond_init(&waiter.done, NULL);
+    commit_submit(commit, epoch, batch, waiter_done, &waiter);
+    pthread_mutex_lock(&waiter.mutex);
+    while (!waiter.is_done)
+        pthread_cond_wait(&waiter.done, &waiter.mutex);
+    pthread_mutex_unlock(&waiter.mutex);
+    pthread_mutex_destroy(&waiter.mutex);
+    pthread_cond_destroy(&waiter.done);
+    return waiter.rc;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * core_private.h — the members of struct core, for src/core alone.
+ */
+#ifndef COFFER_CORE_CORE_PRIVATE_H
+#define COFFER_CORE_CORE_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "core/audit.h"
+#include "core/commit.h"
+#include "core/core.h"
+#include "core/lease.h"
+#include "core/mount.h"
+#include "core/router.h"
+#include "storage/barrier.h"
+#include "storage/store.h"
+#include "storage/txn.h"
+
+struct unsealing; /* seal.c: shares that were given so far */
+struct joining;   /* join.c: whom to ask */
+
+struct core {
+    struct core_options options;
+    struct store *store;
+    struct barrier *barrier;
+    struct cluster *cluster;
+    struct commit *commit;
+    struct audit *audit;
+    struct pool *pool;
+
+    atomic_uint_least64_t epoch;   /* in which this node is active; 0: it is not */
+    atomic_int_least64_t active_since_ns;
+    atomic_bool is_initialized;
+    atomic_int n_requests;         /* in the pipeline */
+
+    /* The lifecycle thread (core.c) alone makes this node active and stops it being so. */
+    pthread_t lifecycle;
+    pthread_mutex_t mutex;         /* guards what follows */
+    pthread_cond_t changed;
+    struct cluster_status status;
+    bool is_stopping;
+    bool wants_seal;
+    struct expiry *expiry;         /* while active */
+
+    pthread_mutex_t seal_mutex;    /* one init, unseal, seal or join at a time; guards the two below */
+    struct unsealing *unsealing;
+    struct joining *joining;
+
+    pthread_mutex_t cache_mutex;   /* guards the parsed mount table */
+    unsigned char mount_tag[BARRIER_TAG_SIZE];
+    struct mount_table *mount_table;
+    const struct mount *system_mount; /* sys/ as routed without a table: for ROUTE_LOCAL */
+};
+
+/* Something that decides the standing has changed. */
+void core_wake(struct core *core);
+/* Something ends sooner than the worker knew; nothing happens while not active. */
+void core_wake_expiry(struct core *core);
+/* A lease's secret will not reach anybody: has it revoked soon. */
+void core_abandon_lease(struct core *core, const char *lease_id);
+/* Gives up being active, waits for the worker to stop, then wipes the barrier's keys. */
+void core_seal_now(struct core *core);
+/* Waits until this node is active, has become a standby, or ms have passed. */
+void core_wait_settled(struct core *core, int ms);
+/* Whether the store says that the cluster is initialized; remembered once true. */
+bool core_check_initialized(struct core *core);
+
+/* seal.c, join.c */
+void unsealing_free(struct unsealing *unsealing);
+void joining_free(struct joining *joining);
+/* The body of a stored or fetched seal's configuration: {"type","shares","threshold"}; NULL when there is none. */
+json_t *joining_seal_config(const struct joining *joining);
+/* The unseal key is there: gets a certificate, becomes a member, waits for the state to arrive. */
+int joining_finish(struct core *core, struct joining *joining, const unsigned char unseal_key[32], struct err *err) MUST_CHECK;
+/* Starts asking the configured nodes, in the background. */
+void join_retry_start(struct core *core);
+void join_retry_stop(struct core *core);
+/* What proves that somebody knows the unseal key without telling it. */
+void join_secret(const unsigned char unseal_key[32], unsigned char ret_secret[32]);
+
+#endif

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mount_admin.c — changing the table of mounts: enable, tune, disable.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "core/core_private.h"
+#include "core/request.h"
+
+#define WIPE_RECORDS 500 /* of a mount's storage in one transaction */
+
+static int load(struct request *req, json_t **ret_record)
+{
+    int rc = txn_get(req->txn, MOUNT_RECORD, ret_record);
+    if (rc == ERR_NOTFOUND) {
+        *ret_record = json_pack("{s:[]}", "mounts");
+        rc = OK;
+    }
+    return rc;
+}
+
+static int store(struct request *req, json_t *record)
+{
+    int rc = txn_put(req->txn, MOUNT_RECORD, record);
+    json_decref(record);
+    return rc;
+}
+
+/* The row of a mount in the record, borrowed; NULL for none. */
+static json_t *find_row(json_t *record, const char *path, size_t *ret_at)
+{
+    json_t *row;
+    size_t i;
+    json_array_foreach (json_object_get(record, "mounts"), i, row) {
+        if (strcmp(json_str(row, "path", ""), path) == 0) {
+            if (ret_at != NULL)
+                *ret_at = i;
+            return row;
+        }
+    }
+    return NULL;
+}
+
+static json_t *new_row(const char *path, const struct engine *engine, const char *description)
+{
+    char uuid[37], accessor[96];
+    unsigned char random[4];
+    random_uuid(uuid);
+    random_bytes(random, sizeof random);
+    const char *prefix = strncmp(path, "auth/", 5) == 0 ? "auth_" : "";
+    snprintf(accessor, sizeof accessor, "%s%s_%02x%02x%02x%02x", prefix, engine->type, random[0], random[1], random[2],
+             random[3]);
+    if (description == NULL || *description == '\0')
+        description = engine->description != NULL ? engine->description : "";
+    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "path", path, "type", engine->type, "uuid", uuid, "accessor", accessor,
+                     "description", description);
+}
+
+static bool is_protected(const char *path)
+{
+    static const char *const paths[] = {"audit/", "auth/", "sys/", "cubbyhole/", "identity/", "auth/token/", NULL};
+    for (size_t i = 0; paths[i] != NULL; i++)
+        if (strcmp(path, paths[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Neither may lie below the other: "a/" and "a/b/" cannot both answer. */
+static const char *in_the_way(const json_t *record, const char *path)
+{
+    const json_t *row;
+    size_t i;
+    json_array_foreach (json_object_get(record, "mounts"), i, row) {
+        const char *other = json_str(row, "path", "");
+        size_t len = strlen(other) < strlen(path) ? strlen(other) : strlen(path);
+        if (strncmp(other, path, len) == 0)
+            return other;
+    }
+    return NULL;
+}
+
+static int read_ttl(struct request *req, const json_t *config, const char *name, json_t *row)
+{
+    const json_t *value = json_object_get(config, name);
+    int64_t seconds = 0;
+    if (value == NULL || json_is_null(value) || (json_is_string(value) && json_string_length(value) == 0))
+        return OK;
+    if (json_is_integer(value))
+        seconds = json_integer_value(value);
+    else if (!json_is_string(value) || (strcmp(json_string_value(value), "system") != 0 &&
+                                        duration_parse_s(json_string_value(value), &seconds) != OK))
+        seconds = -1;
+    if (seconds < 0)
+        return fail(req, ERR_INVALID, "unable to parse %s: it is no duration", name);
+    json_object_set_new(row, name, json_integer(seconds));
+    return OK;
+}
+
+static int read_ttls(struct request *req, const json_t *config, json_t *row)
+{
+    int rc = read_ttl(req, config, "default_lease_ttl", row);
+    if (rc == OK)
+        rc = read_ttl(req, config, "max_lease_ttl", row);
+    int64_t ttl = json_int(row, "default_lease_ttl", 0), max = json_int(row, "max_lease_ttl", 0);
+    if (rc == OK && ttl > (max > 0 ? max : req->core->options.max_lease_ttl_s))
+        rc = fail(req, ERR_INVALID, "backend default lease TTL of %lld greater than the maximum lease TTL of %lld",
+                  (long long)ttl, (long long)(max > 0 ? max : req->core->options.max_lease_ttl_s));
+    return rc;
+}
+
+/* The settings that are kept as they were given, for those who read them (audit, listing, the UI). */
+static const char *const kept_settings[] = {"force_no_cache",
+                                            "audit_non_hmac_request_keys",
+                                            "audit_non_hmac_response_keys",
+                                            "listing_visibility",
+                                            "passthrough_request_headers",
+                                            "allowed_response_headers",
+                                            "token_type",
+                                            "user_lockout_config",
+                                            NULL};
+
+static int read_settings(struct request *req, const json_t *params, json_t *row)
+{
+    json_t *config = json_map_at(row, "config");
+    if (config == NULL) {
+        config = json_object();
+        json_object_set_new(row, "config", config);
+    }
+    for (size_t i = 0; kept_settings[i] != NULL; i++) {
+        json_t *value = json_object_get(params, kept_settings[i]);
+        if (value != NULL && !json_is_null(value))
+            json_object_set(config, kept_settings[i], value);
+    }
+    const char *visibility = json_str(config, "listing_visibility", "");
+    if (strcmp(visibility, "") != 0 && strcmp(visibility, "hidden") != 0 && strcmp(visibility, "unauth") != 0)
+        return fail(req, ERR_INVALID, "invalid value for listing_visibility: %s", visibility);
+    return read_ttls(req, params, row);
+}
+
+/* "kv-v2" is kv with an option; and a version is for kv alone. */
+static int read_type(struct request *req, enum engine_kind kind, const char *type, const json_t *params, json_t *options,
+                     const struct engine **ret_engine)
+{
+    const json_t *given = json_object_get(params, "options");
+    const char *key;
+    json_t *value;
+    json_object_foreach ((json_t *)given, key, value)
+        json_object_set(options, key, value);
+    if (strcmp(type, "kv-v1") == 0 || strcmp(type, "kv-v2") == 0) {
+        json_object_set_new(options, "version", json_string(type + 4));
+        type = "kv";
+    } else if (strcmp(type, "generic") == 0) {
+        type = "kv";
+    }
+    if (strcmp(type, "kv") != 0 && json_object_get(options, "version") != NULL)
+        return fail(req, ERR_INVALID, "options.version is only for secrets engines of type kv, not %s", type);
+    *ret_engine = core_engine(req->core, kind, type);
+    if (*ret_engine == NULL)
+        return fail(req, ERR_INVALID, "plugin not found in the catalog: %s", type);
+    return OK;
+}
+
+static int check_path(struct request *req, const json_t *record, const char *path)
+{
+    if (is_protected(path) || (strncmp(path, "auth/", 5) != 0 && strncmp(path, "sys/", 4) == 0))
+        return fail(req, ERR_INVALID, "cannot mount \"%s\"", path);
+    const char *other = in_the_way(record, path);
+    if (other != NULL)
+        return fail(req, ERR_INVALID, "path is already in use at %s", other);
+    return OK;
+}
+
+static int call_mounted(struct request *req, const char *path)
+{
+    int rc = OK;
+    struct mount_table *table, *before = req->mounts;
+    const struct mount *was = req->mount;
+    if ((rc = mount_table_get(req, &table)) != OK)
+        return rc;
+    req->mount = mount_table_find(table, path);
+    if (req->mount->engine->mounted != NULL)
+        rc = req->mount->engine->mounted(req);
+    req->mounts = before;
+    req->mount = was;
+    mount_table_unref(table);
+    return rc;
+}
+
+int mount_enable(struct request *req, enum engine_kind kind, const char *path, const char *type, const json_t *params)
+{
+    const struct engine *engine;
+    json_t *record = NULL, *options = json_object(), *row = NULL;
+    if (kind == ENGINE_AUTH)
+        path = arena_printf(&req->arena, "auth/%s", path);
+    int rc = read_type(req, kind, type, params, options, &engine);
+    if (rc == OK)
+        rc = load(req, &record);
+    if (rc == OK)
+        rc = check_path(req, record, path);
+    if (rc != OK)
+        goto out;
+    row = new_row(path, engine, json_str(params, "description", ""));
+    if (json_object_size(options) > 0)
+        json_object_set(row, "options", options);
+    json_object_set_new(row, "local", json_boolean(json_flag(params, "local", false)));
+    json_object_set_new(row, "seal_wrap", json_boolean(json_flag(params, "seal_wrap", false)));
+    rc = read_settings(req, json_object_get(params, "config"), row);
+    if (rc != OK)
+        goto out;
+    json_array_append(json_object_get(record, "mounts"), row);
+    rc = store(req, json_incref(record));
+    if (rc == OK)
+        rc = call_mounted(req, path);
+out:
+    json_decref(row);
+    json_decref(options);
+    json_decref(record);
+    return rc;
+}
+
+int mount_init(struct request *req)
+{
+    static const struct {
+        const char *path;
+        enum engine_kind kind;
+        const char *type;
+    } first[] = {{"sys/", ENGINE_SYSTEM, "system"},
+                 {"cubbyhole/", ENGINE_SECRET, "cubbyhole"},
+                 {"identity/", ENGINE_SECRET, "identity"},
+                 {"auth/token/", ENGINE_AUTH, "token"}};
+    json_t *record = json_pack("{s:[]}", "mounts");
+    for (size_t i = 0; i < sizeof first / sizeof first[0]; i++) {
+        const struct engine *engine = core_engine(req->core, first[i].kind, first[i].type);
+        if (engine != NULL)
+            json_array_append_new(json_object_get(record, "mounts"), new_row(first[i].path, engine, NULL));
+    }
+    return store(req, record);
+}
+
+/* "" takes an option away; kv may go from version 1 to 2, not back. */
+static int tune_options(struct request *req, const struct mount *mount, const json_t *params, json_t *row)
+{
+    json_t *given = json_map_at(params, "options"), *value;
+    if (given == NULL)
+        return OK;
+    const char *now = json_str(mount->options, "version", "1"), *asked = json_str(given, "version", now), *key;
+    if (strcmp(now, "2") == 0 && strcmp(asked, "1") == 0)
+        return fail(req, ERR_INVALID, "cannot downgrade mount from version 2");
+    if (strcmp(now, asked) != 0)
+        return fail(req, ERR_INVALID, "upgrading a mount from version %s to %s is not supported", now, asked);
+    json_t *options = mount->options != NULL ? json_deep_copy(mount->options) : json_object();
+    json_object_foreach (given, key, value) {
+        if (json_is_string(value) && json_string_length(value) == 0)
+            json_object_del(options, key);
+        else
+            json_object_set(options, key, value);
+    }
+    json_object_set_new(row, "options", options);
+    return OK;
+}
+
+int mount_tune(struct request *req, const struct mount *mount, const json_t *params)
+{
+    json_t *record;
+    int rc = load(req, &record);
+    if (rc != OK)
+        return rc;
+    json_t *row = find_row(record, mount->path, NULL);
+    if (row == NULL) {
+        json_decref(record);
+        return fail(req, ERR_INVALID, "no mount at %s", mount->path);
+    }
+    if (json_is_string(json_object_get(params, "description")))
+        json_object_set(row, "description", json_object_get(params, "description"));
+    rc = tune_options(req, mount, params, row);
+    if (rc == OK)
+        rc = read_settings(req, params, row);
+    if (rc != OK) {
+        json_decref(record);
+        return rc;
+    }
+    return store(req, record);
+}
+
+/* ---- Disabling: taint, revoke, wipe, forget. A leader that dies in between leaves a tainted mount, which the next one finishes. ---- */
+
+struct disabling {
+    const char *path;
+    const char *uuid;
+    bool more;
+    char lease_id[REQUEST_PATH_MAX + 1];
+};
+
+static int taint(struct request *req, const char *path, const char **ret_uuid)
+{
+    json_t *record;
+    int rc = load(req, &record);
+    if (rc != OK)
+        return rc;
+    json_t *row = find_row(record, path, NULL);
+    if (row == NULL) {
+        json_decref(record);
+        return ERR_NOTFOUND;
+    }
+    *ret_uuid = arena_strdup(&req->arena, json_str(row, "uuid", ""));
+    json_object_set_new(row, "tainted", json_true());
+    return store(req, record);
+}
+
+/* Any one lease below the mount, by walking down the first names; "" for none. */
+static int first_lease(struct request *req, void *arg)
+{
+    struct disabling *job = arg;
+    char dir[TXN_PATH_MAX];
+    snprintf(dir, sizeof dir, "lease/id/%s", job->path);
+    job->lease_id[0] = '\0';
+    for (;;) {
+        json_t *names;
+        int rc = txn_list(req->txn, dir, NULL, 1, &names);
+        if (rc != OK)
+            return rc;
+        const char *name = json_string_value(json_array_get(names, 0));
+        size_t len = strlen(dir);
+        bool is_dir = name != NULL && name[strlen(name) - 1] == '/';
+        if (name != NULL)
+            snprintf(dir + len, sizeof dir - len, "%s", name);
+        json_decref(names);
+        if (name == NULL)
+            return OK;
+        if (!is_dir) {
+            snprintf(job->lease_id, sizeof job->lease_id, "%s", dir + strlen("lease/id/"));
+            return OK;
+        }
+    }
+}
+
+static int expire_tokens(struct request *req, void *arg)
+{
+    const struct disabling *job = arg;
+    size_t n;
+    return lease_expire_prefix(req, job->path, &n);
+}
+
+static int wipe_some(struct request *req, void *arg)
+{
+    struct disabling *job = arg;
+    return txn_delete_tree(req->txn, arena_printf(&req->arena, "logical/%s/", job->uuid), WIPE_RECORDS, &job->more);
+}
+
+static int forget_row(struct request *req, void *arg)
+{
+    const struct disabling *job = arg;
+    json_t *record;
+    size_t at;
+    int rc = load(req, &record);
+    if (rc != OK)
+        return rc;
+    json_t *row = find_row(record, job->path, &at);
+    if (row != NULL && strcmp(json_str(row, "uuid", ""), job->uuid) == 0)
+        json_array_remove(json_object_get(record, "mounts"), at);
+    return store(req, record);
+}
+
+static int revoke_leases(struct core *core, uint64_t epoch, struct disabling *job, struct err *err)
+{
+    for (;;) {
+        int rc = request_run_internal(core, epoch, first_lease, job, err);
+        if (rc != OK || job->lease_id[0] == '\0')
+            return rc;
+        if ((rc = lease_revoke_now(core, job->lease_id, false, err)) != OK)
+            return rc;
+    }
+}
+
+static int finish_disabling(struct core *core, uint64_t epoch, struct disabling *job, struct err *err)
+{
+    int rc = OK;
+    if (strncmp(job->path, "auth/", 5) == 0)
+        rc = request_run_internal(core, epoch, expire_tokens, job, err);
+    else
+        rc = revoke_leases(core, epoch, job, err);
+    for (job->more = true; rc == OK && job->more;)
+        rc = request_run_internal(core, epoch, wipe_some, job, err);
+    return rc == OK ? request_run_internal(core, epoch, forget_row, job, err) : rc;
+}
+
+int mount_disable(struct request *req, enum engine_kind kind, const char *path)
+{
+    if (kind == ENGINE_AUTH)
+        path = arena_printf(&req->arena, "auth/%s", path);
+    if (is_protected(path))
+        return fail(req, ERR_INVALID, "cannot unmount \"%s\"", path);
+    struct disabling job = {.path = path};
+    int rc = taint(req, path, &job.uuid);
+    if (rc == ERR_NOTFOUND)
+        return OK;
+    if (rc == OK)
+        rc = request_commit(req);
+    struct err err = {0};
+    if (rc == OK && (rc = finish_disabling(req->core, req->epoch, &job, &err)) != OK)
+        return fail(req, rc == ERR_NOTLEADER || rc == ERR_UNAVAILABLE ? rc : ERR_INVALID,
+                    "the mount answers nothing any more, but a lease of it could not be revoked: %s. It is tried again; "
+                    "disable it again later, or revoke its leases with -force -prefix first",
+                    err_text(&err));
+    return rc;
+}
+
+static int first_tainted(struct request *req, void *arg)
+{
+    struct disabling *job = arg;
+    json_t *record, *row;
+    size_t i;
+    int rc = load(req, &record);
+    if (rc != OK)
+        return rc;
+    job->uuid = NULL;
+    json_array_foreach (json_object_get(record, "mounts"), i, row) {
+        if (job->uuid == NULL && json_flag(row, "tainted", false)) {
+            job->path = strdup(json_str(row, "path", ""));
+            job->uuid = strdup(json_str(row, "uuid", ""));
+        }
+    }
+    json_decref(record);
+    return OK;
+}
+
+void mount_finish_tainted(struct core *core, uint64_t epoch)
+{
+    for (int rc = OK; rc == OK;) {
+        struct disabling job = {.path = NULL};
+        struct err err = {0};
+        rc = request_run_internal(core, epoch, first_tainted, &job, &err);
+        if (rc != OK || job.uuid == NULL)
+            return;
+        rc = finish_disabling(core, epoch, &job, &err);
+        if (rc != OK)
+            log_warn("core", "the mount %s is still being disabled: %s", job.path, err_text(&err));
+        free((char *)job.path);
+        free((char *)job.uuid);
+    }
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * reply.c — what handlers say, and the envelope that clients expect around it.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "core/lease.h"
+#include "core/request.h"
+
+int fail(struct request *req, int code, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    req->err.code = code;
+    vsnprintf(req->err.text, sizeof req->err.text, fmt, args);
+    va_end(args);
+    return code;
+}
+
+int fail_with(struct request *req, const struct err *err)
+{
+    req->err = *err;
+    return err->code;
+}
+
+void reply_data(struct request *req, json_t *data)
+{
+    json_decref(req->reply);
+    req->reply = data;
+    req->has_reply = true;
+}
+
+int reply_keys(struct request *req, json_t *keys)
+{
+    if (json_array_size(keys) == 0) {
+        json_decref(keys);
+        return ERR_NOTFOUND;
+    }
+    reply_data(req, json_pack("{s:o}", "keys", keys));
+    return OK;
+}
+
+void reply_status(struct request *req, int http_status)
+{
+    req->http_status = http_status;
+}
+
+void reply_warn(struct request *req, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    if (req->warnings == NULL)
+        req->warnings = json_array();
+    json_array_append_new(req->warnings, json_string(arena_vprintf(&req->arena, fmt, args)));
+    va_end(args);
+}
+
+void reply_lease_duration(struct request *req, int64_t seconds)
+{
+    req->lease_duration_s = seconds;
+}
+
+static json_t *or_null(json_t *value)
+{
+    return value != NULL ? json_incref(value) : json_null();
+}
+
+static json_t *envelope(const struct request *req)
+{
+    const struct lease *lease = req->lease;
+    json_t *body = req->route != NULL && (req->route->flags & ROUTE_INJECT) && json_is_object(req->reply)
+                       ? json_copy(req->reply)
+                       : json_object();
+    json_object_set_new(body, "request_id", json_string(req->id));
+    json_object_set_new(body, "lease_id", json_string(lease != NULL ? lease->id : ""));
+    json_object_set_new(body, "renewable", json_boolean(lease != NULL && lease->renewable));
+    json_object_set_new(body, "lease_duration", json_integer(lease != NULL ? lease->ttl_s : req->lease_duration_s));
+    json_object_set_new(body, "data", or_null(req->reply));
+    json_object_set_new(body, "wrap_info", json_null());
+    json_object_set_new(body, "warnings", or_null(req->warnings));
+    json_object_set_new(body, "auth", or_null(req->auth_reply));
+    return body;
+}
+
+/* A refusal by policy or token has the form of a list of errors, as clients match on it. */
+static json_t *error_body(const struct request *req)
+{
+    json_t *errors = json_array();
+    if (!(req->rc == ERR_NOTFOUND && req->err.text[0] == '\0'))
+        json_array_append_new(errors, json_string(err_text(&req->err)));
+    json_t *body = json_pack("{s:o}", "errors", errors);
+    if (req->reply != NULL)
+        json_object_set(body, "data", req->reply);
+    return body;
+}
+
+static char *format_line(json_t *body)
+{
+    struct buf line = BUF_INIT;
+    char *text = json_format(body);
+    json_decref(body);
+    buf_puts(&line, text);
+    buf_puts(&line, "\n");
+    json_text_free(text);
+    return buf_detach(&line);
+}
+
+char *request_body(struct request *req, int *ret_status)
+{
+    if (req->redirect != NULL) {
+        *ret_status = 307;
+        return NULL;
+    }
+    if (req->rc != OK) {
+        *ret_status = req->http_status != 0 ? req->http_status : err_http_status(req->rc);
+        return format_line(error_body(req));
+    }
+    bool has_body = req->has_reply || req->auth_reply != NULL || req->warnings != NULL || req->lease != NULL;
+    *ret_status = req->http_status != 0 ? req->http_status : has_body ? 200 : 204;
+    if (!has_body)
+        return NULL;
+    if (req->is_plain || (req->route != NULL && (req->route->flags & ROUTE_PLAIN)))
+        return format_line(or_null(req->reply));
+    return format_line(envelope(req));
+}

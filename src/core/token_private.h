@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * token_private.h — between token.c, token_create.c and token_end.c.
+ */
+#ifndef COFFER_CORE_TOKEN_PRIVATE_H
+#define COFFER_CORE_TOKEN_PRIVATE_H
+
+#include "core/token.h"
+
+/* "token/<kind>/<name>", of the request's arena. */
+const char *token_path(struct request *req, const char *kind, const char *name);
+
+#endif
