@@ -15,8 +15,9 @@ static const struct {
     const char *name;
     unsigned capabilities;
 } capability_names[] = {
-    {"create", CAP_CREATE}, {"read", CAP_READ}, {"update", CAP_UPDATE}, {"delete", CAP_DELETE}, {"list", CAP_LIST},
-    {"patch", CAP_PATCH},   {"sudo", CAP_SUDO}, {"deny", CAP_DENY},     {"scan", 0}, /* known, and never asked for */
+    {"create", CAP_CREATE}, {"read", CAP_READ}, {"update", CAP_UPDATE},
+    {"delete", CAP_DELETE}, {"list", CAP_LIST}, {"patch", CAP_PATCH},
+    {"sudo", CAP_SUDO},     {"deny", CAP_DENY}, {"scan", 0}, /* known, and never asked for */
 };
 
 /* The one word of the oldest policies. */
@@ -38,7 +39,8 @@ static int read_capabilities(struct rule *rule, json_t *value, struct err *err)
     size_t i;
     if (!json_is_array(value))
         return err_set(err, ERR_INVALID, "capabilities must be a list");
-    json_array_foreach (value, i, item) {
+    json_array_foreach(value, i, item)
+    {
         const char *name = json_string_value(item);
         size_t k = 0;
         while (k < N(capability_names) && (name == NULL || strcmp(name, capability_names[k].name) != 0))
@@ -81,7 +83,8 @@ static int read_parameters(json_t **slot, const char *key, json_t *value, struct
         return err_set(err, ERR_INVALID, "%s must be a map of lists", key);
     if (*slot == NULL)
         *slot = json_object();
-    json_object_foreach (value, name, values) {
+    json_object_foreach(value, name, values)
+    {
         if (!json_is_array(values))
             return err_set(err, ERR_INVALID, "%s must be a map of lists", key);
         if (!policy_fold_name(name, folded))
@@ -110,7 +113,8 @@ static int read_required(struct rule *rule, json_t *value, struct err *err)
         return err_set(err, ERR_INVALID, "required_parameters must be a list");
     if (rule->limits.required == NULL)
         rule->limits.required = json_array();
-    json_array_foreach (value, i, item) {
+    json_array_foreach(value, i, item)
+    {
         if (!json_is_string(item) || !policy_fold_name(json_string_value(item), folded))
             return err_set(err, ERR_INVALID, "required_parameters must be a list of names");
         json_array_append_new(rule->limits.required, json_string(folded));
@@ -152,14 +156,10 @@ static const struct {
     const char *key;
     int (*read)(struct rule *rule, json_t *value, struct err *err);
 } rule_keys[] = {
-    {"capabilities", read_capabilities},
-    {"policy", read_old_policy},
-    {"allowed_parameters", read_allowed},
-    {"denied_parameters", read_denied},
-    {"required_parameters", read_required},
-    {"min_wrapping_ttl", read_min_wrap},
-    {"max_wrapping_ttl", read_max_wrap},
-    {"comment", read_nothing},
+    {"capabilities", read_capabilities},    {"policy", read_old_policy},
+    {"allowed_parameters", read_allowed},   {"denied_parameters", read_denied},
+    {"required_parameters", read_required}, {"min_wrapping_ttl", read_min_wrap},
+    {"max_wrapping_ttl", read_max_wrap},    {"comment", read_nothing},
 };
 
 static int invalid_key(const struct hcl_item *item, struct err *err)
@@ -193,16 +193,21 @@ static bool braces_are_balanced(const char *path)
     return open == 0;
 }
 
+/*
+ * A '+' that begins a segment makes a pattern one of segments and is its first wildcard, also where it is not the
+ * whole segment and so stands only for itself: Vault's order of rules is defined so.
+ */
 static void find_wildcards(struct rule_pattern *pattern)
 {
     const char *text = pattern->text;
     pattern->first_wild = pattern->len;
-    for (size_t i = 0; i < pattern->len; i++) {
-        bool whole = (i == 0 || text[i - 1] == '/') && (i + 1 == pattern->len || text[i + 1] == '/') && text[i] == '+';
-        if (whole && pattern->n_plus++ == 0)
-            pattern->first_wild = i;
-    }
-    pattern->kind = pattern->n_plus > 0 ? RULE_SEGMENTS : pattern->is_prefix ? RULE_PREFIX : RULE_EXACT;
+    pattern->kind = pattern->is_prefix ? RULE_PREFIX : RULE_EXACT;
+    if (strstr(text, "/+") == NULL && strncmp(text, "+/", 2) != 0 && strcmp(text, "+") != 0)
+        return;
+    pattern->kind = RULE_SEGMENTS;
+    pattern->first_wild = strcspn(text, "+");
+    for (size_t i = 0; i < pattern->len; i++)
+        pattern->n_plus += text[i] == '+' && (i == 0 || text[i - 1] == '/') && (text[i + 1] == '/' || text[i + 1] == 0);
 }
 
 static int read_pattern(struct arena *arena, const char *path, struct rule_pattern *pattern, struct err *err)
@@ -298,3 +303,28 @@ const char *policy_name(const struct policy *policy)
 {
     return policy->name;
 }
+
+const char policy_default_text[] =
+    "# What every token may do, unless it was made without this policy: mind itself.\n"
+    "path \"auth/token/lookup-self\" {\n    capabilities = [\"read\"]\n}\n"
+    "path \"auth/token/renew-self\" {\n    capabilities = [\"update\"]\n}\n"
+    "path \"auth/token/revoke-self\" {\n    capabilities = [\"update\"]\n}\n"
+    "path \"sys/capabilities-self\" {\n    capabilities = [\"update\"]\n}\n\n"
+    "# Its entity.\n"
+    "path \"identity/entity/id/{{identity.entity.id}}\" {\n    capabilities = [\"read\"]\n}\n"
+    "path \"identity/entity/name/{{identity.entity.name}}\" {\n    capabilities = [\"read\"]\n}\n\n"
+    "# What a user interface asks for.\n"
+    "path \"sys/internal/ui/resultant-acl\" {\n    capabilities = [\"read\"]\n}\n\n"
+    "# Leases that it knows the id of.\n"
+    "path \"sys/renew\" {\n    capabilities = [\"update\"]\n}\n"
+    "path \"sys/leases/renew\" {\n    capabilities = [\"update\"]\n}\n"
+    "path \"sys/leases/lookup\" {\n    capabilities = [\"update\"]\n}\n\n"
+    "# A place of its own.\n"
+    "path \"cubbyhole/*\" {\n    capabilities = [\"create\", \"read\", \"update\", \"delete\", \"list\"]\n}\n\n"
+    "# Wrapped answers, and what needs no secret.\n"
+    "path \"sys/wrapping/wrap\" {\n    capabilities = [\"update\"]\n}\n"
+    "path \"sys/wrapping/lookup\" {\n    capabilities = [\"update\"]\n}\n"
+    "path \"sys/wrapping/unwrap\" {\n    capabilities = [\"update\"]\n}\n"
+    "path \"sys/tools/hash\" {\n    capabilities = [\"update\"]\n}\n"
+    "path \"sys/tools/hash/*\" {\n    capabilities = [\"update\"]\n}\n"
+    "path \"identity/oidc/provider/+/authorize\" {\n    capabilities = [\"read\", \"update\"]\n}\n";

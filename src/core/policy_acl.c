@@ -29,7 +29,8 @@ static void merge_values(json_t **slot, json_t *more)
         return;
     if (*slot == NULL)
         *slot = json_object();
-    json_object_foreach (more, name, values) {
+    json_object_foreach(more, name, values)
+    {
         json_t *there = json_object_get(*slot, name);
         if (there == NULL)
             json_object_set_new(*slot, name, json_copy(values));
@@ -211,7 +212,7 @@ bool acl_touches(const struct acl *acl, const char *prefix)
 static unsigned capability_for(enum operation operation)
 {
     static const unsigned needed[] = {
-        [OP_READ] = CAP_READ,   [OP_LIST] = CAP_LIST,     [OP_CREATE] = CAP_CREATE,  [OP_UPDATE] = CAP_UPDATE,
+        [OP_READ] = CAP_READ,   [OP_LIST] = CAP_LIST,     [OP_CREATE] = CAP_CREATE, [OP_UPDATE] = CAP_UPDATE,
         [OP_PATCH] = CAP_PATCH, [OP_DELETE] = CAP_DELETE, [OP_REVOKE] = CAP_UPDATE, [OP_RENEW] = CAP_UPDATE,
     };
     return (size_t)operation < sizeof needed / sizeof needed[0] ? needed[operation] : 0;
@@ -270,9 +271,7 @@ static bool list_has(const json_t *list, const json_t *value)
 {
     const json_t *listed;
     size_t i;
-    json_array_foreach (list, i, listed)
-        if (value_fits(listed, value))
-            return true;
+    json_array_foreach(list, i, listed) if (value_fits(listed, value)) return true;
     return json_array_size(list) == 0;
 }
 
@@ -287,9 +286,8 @@ static bool has_required(const struct rule_limits *limits, const json_t *body)
 {
     const json_t *name;
     size_t i;
-    json_array_foreach (limits->required, i, name)
-        if (json_object_get(body, json_string_value(name)) == NULL)
-            return false;
+    json_array_foreach(limits->required, i,
+                       name) if (json_object_get(body, json_string_value(name)) == NULL) return false;
     return true;
 }
 
@@ -302,7 +300,8 @@ static bool parameters_allowed(const struct rule_limits *limits, json_t *body)
     if (json_object_size(body) > 0 && json_object_get(limits->denied, "*") != NULL)
         return false;
     bool any_name = json_object_size(limits->allowed) == 0 || json_object_get(limits->allowed, "*") != NULL;
-    json_object_foreach (body, name, value) {
+    json_object_foreach(body, name, value)
+    {
         const json_t *denied = listed_for(limits->denied, name), *allowed = listed_for(limits->allowed, name);
         if (denied != NULL && list_has(denied, value))
             return false;
@@ -350,8 +349,7 @@ struct acl_verdict acl_check_wrapped(const struct acl *acl, enum operation opera
     if (rule == NULL)
         return verdict;
     verdict.sudo = (rule->capabilities & CAP_SUDO) != 0;
-    verdict.allowed =
-        (rule->capabilities & needed) != 0 && limits_allow(&rule->limits, operation, body, wrap_ttl_s);
+    verdict.allowed = (rule->capabilities & needed) != 0 && limits_allow(&rule->limits, operation, body, wrap_ttl_s);
     verdict.granted_by = granter(rule, verdict.allowed ? needed : CAP_DENY);
     return verdict;
 }

@@ -61,7 +61,7 @@ struct acl_rule {
     const struct grant {
         const char *policy;
         unsigned capabilities;
-    } *grants;
+    } * grants;
     size_t n_grants;
 };
 

@@ -20,31 +20,6 @@
 #define POLICY_TEXT_MAX  (1u << 20)
 #define POLICIES_PER_ACL 128
 
-const char policy_default_text[] =
-    "# What every token may do, unless it was made without this policy: mind itself.\n"
-    "path \"auth/token/lookup-self\" {\n    capabilities = [\"read\"]\n}\n"
-    "path \"auth/token/renew-self\" {\n    capabilities = [\"update\"]\n}\n"
-    "path \"auth/token/revoke-self\" {\n    capabilities = [\"update\"]\n}\n"
-    "path \"sys/capabilities-self\" {\n    capabilities = [\"update\"]\n}\n\n"
-    "# Its entity.\n"
-    "path \"identity/entity/id/{{identity.entity.id}}\" {\n    capabilities = [\"read\"]\n}\n"
-    "path \"identity/entity/name/{{identity.entity.name}}\" {\n    capabilities = [\"read\"]\n}\n\n"
-    "# What a user interface asks for.\n"
-    "path \"sys/internal/ui/resultant-acl\" {\n    capabilities = [\"read\"]\n}\n\n"
-    "# Leases that it knows the id of.\n"
-    "path \"sys/renew\" {\n    capabilities = [\"update\"]\n}\n"
-    "path \"sys/leases/renew\" {\n    capabilities = [\"update\"]\n}\n"
-    "path \"sys/leases/lookup\" {\n    capabilities = [\"update\"]\n}\n\n"
-    "# A place of its own.\n"
-    "path \"cubbyhole/*\" {\n    capabilities = [\"create\", \"read\", \"update\", \"delete\", \"list\"]\n}\n\n"
-    "# Wrapped answers, and what needs no secret.\n"
-    "path \"sys/wrapping/wrap\" {\n    capabilities = [\"update\"]\n}\n"
-    "path \"sys/wrapping/lookup\" {\n    capabilities = [\"update\"]\n}\n"
-    "path \"sys/wrapping/unwrap\" {\n    capabilities = [\"update\"]\n}\n"
-    "path \"sys/tools/hash\" {\n    capabilities = [\"update\"]\n}\n"
-    "path \"sys/tools/hash/*\" {\n    capabilities = [\"update\"]\n}\n"
-    "path \"identity/oidc/provider/+/authorize\" {\n    capabilities = [\"read\", \"update\"]\n}\n";
-
 static const char wrapping_name[] = "response-wrapping";
 static const char wrapping_text[] = "path \"cubbyhole/response\" {\n    capabilities = [\"create\", \"read\"]\n}\n"
                                     "path \"sys/wrapping/unwrap\" {\n    capabilities = [\"update\"]\n}\n"
@@ -196,8 +171,8 @@ int policy_write(struct request *req, const char *name, const char *text)
     if (is_builtin(name))
         return fail(req, ERR_INVALID, "cannot update \"%s\" policy", name);
     if (!name_is_valid(name))
-        return fail(req, ERR_INVALID,
-                    "a policy's name has 1 to %d characters, without blanks, slashes and capitals", POLICY_NAME_MAX);
+        return fail(req, ERR_INVALID, "a policy's name has 1 to %d characters, without blanks, slashes and capitals",
+                    POLICY_NAME_MAX);
     if (strlen(text) > POLICY_TEXT_MAX)
         return fail(req, ERR_INVALID, "a policy is at most %u bytes long", POLICY_TEXT_MAX);
     if (policy_parse(name, text, strlen(text), &policy, &err) != OK)
@@ -314,7 +289,8 @@ static int find_stored(struct request *req, const json_t *names, struct stored *
     static const unsigned char none[BARRIER_TAG_SIZE];
     const json_t *item;
     size_t i, n = 0;
-    json_array_foreach (names, i, item) {
+    json_array_foreach(names, i, item)
+    {
         const char *name = json_string_value(item);
         struct stored *next = &stored[n];
         if (name == NULL || !name_is_valid(name))
