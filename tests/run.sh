@@ -1,0 +1,147 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs what is missing, builds, and runs all tests. About a quarter of an hour on two cores.
+#
+#   sh tests/run.sh                everything
+#   sh tests/run.sh unit server    some of it: unit server cluster fuzz asan tsan
+#
+# Ends with a line of how many of these passed, and with a status other than 0 if any failed. For one test by hand see
+# CONTRIBUTING.md; the long runs (chaos, simulation, fuzzing for hours) are commands of their own there.
+set -u
+cd "$(dirname "$0")/.."
+TOP=$PWD
+VENV=$TOP/build/venv
+FUZZ_SECONDS=${FUZZ_SECONDS:-10} # a target
+WRAP=
+PASSED=0
+FAILED=0
+FAILED_NAMES=
+STARTED=$(date +%s)
+
+say() {
+    printf '\n==== %4d s  %s\n' "$(($(date +%s) - STARTED))" "$*"
+}
+
+# step NAME COMMAND …: runs it whatever happened before, and notes how it went.
+step() {
+    title=$1
+    shift
+    say "$title"
+    if "$@"; then
+        PASSED=$((PASSED + 1))
+    else
+        FAILED=$((FAILED + 1))
+        FAILED_NAMES="$FAILED_NAMES '$title'"
+        say "$title FAILED"
+    fi
+}
+
+die() {
+    printf 'run: %s\n' "$*" >&2
+    exit 1
+}
+
+make_venv() {
+    stamp=$VENV/requirements.txt
+    cmp -s tests/requirements.txt "$stamp" && return 0
+    say "Python packages for the tests"
+    python3 -m venv --clear "$VENV" && "$VENV/bin/pip" install -q -r tests/requirements.txt &&
+        cp tests/requirements.txt "$stamp"
+}
+
+build() {
+    say "building: $1"
+    cmake --preset "$1" >"build/$1.configure.log" 2>&1 || { cat "build/$1.configure.log"; return 1; }
+    cmake --build --preset "$1" -- --quiet
+}
+
+unit() {
+    build test && ctest --test-dir build/test --output-on-failure
+}
+
+# pytest PRESET ARGUMENT …
+pytest() {
+    COFFER_BIN=$TOP/build/$1/coffer
+    export COFFER_BIN
+    shift
+    $WRAP "$VENV/bin/python" -m pytest -c tests/pytest.ini "$@"
+}
+
+server() {
+    build test && pytest test tests/server
+}
+
+cluster() {
+    build test && pytest test tests/cluster
+}
+
+# Each target with what it found in earlier runs, and then for some seconds with what it makes up.
+fuzz() {
+    build fuzz || return 1
+    status=0
+    for target in build/fuzz/tests/fuzz/fuzz_*; do
+        [ -x "$target" ] && [ -f "$target" ] || continue
+        name=${target##*/fuzz_}
+        corpus=build/fuzz/corpus/$name
+        mkdir -p "$corpus"
+        seeds=tests/fuzz/corpus/$name
+        [ -d "$seeds" ] || seeds=
+        # shellcheck disable=SC2086
+        "$target" -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="build/fuzz/$name-" \
+            "$corpus" $seeds >"build/fuzz/$name.log" 2>&1 || { tail -n 40 "build/fuzz/$name.log"; status=1; }
+        printf '  %-24s %s\n' "$name" "$(grep -o 'Done [0-9]* runs.*' "build/fuzz/$name.log" || echo FAILED)"
+    done
+    return $status
+}
+
+# The unit tests, and those of the server's tests that are marked as quick. WRAP comes before each command.
+sanitized() {
+    build "$1" || return 1
+    status=0
+    $WRAP ctest --test-dir "build/$1" --output-on-failure || status=1
+    COFFER_TEST_PATIENCE=6
+    export COFFER_TEST_PATIENCE
+    pytest "$1" -m quick tests/server tests/cluster || status=1
+    unset COFFER_TEST_PATIENCE
+    return $status
+}
+
+asan() {
+    sanitized asan
+}
+
+# gcc's TSan cannot place its shadow memory where the kernel randomises addresses by more than 28 bits.
+tsan() {
+    WRAP="setarch $(uname -m) --addr-no-randomize"
+    $WRAP true 2>/dev/null || WRAP=
+    status=0
+    sanitized tsan || status=1
+    WRAP=
+    return $status
+}
+
+main() {
+    mkdir -p build
+    sh deploy/install-deps.sh test || die "something could not be installed; see above"
+    make_venv || die "the Python packages could not be installed; see above"
+    export ASAN_OPTIONS="detect_stack_use_after_return=1:strict_string_checks=1"
+    export UBSAN_OPTIONS="print_stacktrace=1"
+    export TSAN_OPTIONS="second_deadlock_stack=1"
+    for part in ${*:-unit server cluster fuzz asan tsan}; do
+        case $part in
+        unit) step "unit tests" unit ;;
+        server) step "one server" server ;;
+        cluster) step "three servers" cluster ;;
+        fuzz) step "fuzzing" fuzz ;;
+        asan) step "AddressSanitizer and UBSan" asan ;;
+        tsan) step "ThreadSanitizer" tsan ;;
+        *) die "unknown part '$part'; there are: unit server cluster fuzz asan tsan" ;;
+        esac
+    done
+    say "done"
+    [ "$FAILED" -eq 0 ] || printf 'failed:%s\n' "$FAILED_NAMES"
+    printf 'parts: %d passed, %d failed\n' "$PASSED" "$FAILED"
+    [ "$FAILED" -eq 0 ]
+}
+
+main "$@"
