@@ -7,7 +7,7 @@
  * request's last commit. A pending lease whose request failed, or whose leader is gone, is revoked like any other.
  *
  *   lease/id/<lease id>                  the record (the id is a path: a prefix is a directory)
- *   lease/expiry/<day>/<minute>/<uid>    → lease id, or token hash: the order in which things end
+ *   lease/expiry/<day>/<minute>/<entry>  → lease id, or token hash: the order in which things end
  *   lease/token/<token hash>/<uid>       → lease id
  *   lease/pending/<uid>                  → lease id
  *
@@ -32,10 +32,12 @@ struct lease {
     const char *mount_uuid;
     enum lease_state state;
     int64_t issued_s, expires_s, last_renewal_s;
-    int64_t ttl_s, max_ttl_s;
+    int64_t ttl_s, max_ttl_s; /* as granted last; never beyond issued_s + max_ttl_s */
+    int64_t base_ttl_s;       /* what a renewal without an increment asks for */
+    int64_t filed_s;          /* under what time it stands in the order of expiry */
     bool renewable;
     uint64_t epoch;      /* in which it was begun */
-    int64_t deadline_s;  /* by when its request has certainly ended */
+    int64_t deadline_s;  /* by when its request, and every call it made, has certainly ended; 0 once active */
     int64_t attempts;    /* of revocation that failed */
     const char *error;   /* of the last of them; or "" */
     json_t *data;        /* the engine's, for revocation and renewal */
@@ -52,6 +54,8 @@ struct lease_terms {
 int lease_begin(struct request *req, const struct lease_terms *terms, json_t *data) MUST_CHECK;
 /* The secret is there: the lease counts from now, and stands in the answer. */
 int lease_activate(struct request *req) MUST_CHECK;
+/* Nothing was made outside, for certain: takes the pending lease back. Commits, so that it also holds when the request fails. */
+int lease_cancel(struct request *req) MUST_CHECK;
 /* The secret lives for exactly this long (STS): sets the lease's end before lease_activate(). */
 void lease_set_ttl(struct request *req, int64_t ttl_s);
 
@@ -60,9 +64,12 @@ int lease_get(struct request *req, const char *id, struct lease **ret_lease) MUS
 int lease_renew(struct request *req, struct lease *lease, int64_t increment_s) MUST_CHECK;
 /* Marks it for revocation now: the leader's worker does the rest. */
 int lease_expire_now(struct request *req, struct lease *lease) MUST_CHECK;
-/* All leases below a prefix ("aws/creds/"), and the tokens (below "auth/…"); likewise. ret_n: how many. */
+/*
+ * All leases below a prefix ("aws/creds/"; or one lease's id), and the tokens (below "auth/…"); likewise. ret_n: how many
+ * were found; when they are very many, at least so many, and the worker finds the rest.
+ */
 int lease_expire_prefix(struct request *req, const char *prefix, size_t *ret_n) MUST_CHECK;
-/* All leases of a token. */
+/* All leases of a token, found by the worker: one small write, however many they are. */
 int lease_expire_token(struct request *req, const char *token_hash) MUST_CHECK;
 /* Removes the records of a lease, in the transaction. */
 int lease_remove(struct request *req, const struct lease *lease) MUST_CHECK;
@@ -71,11 +78,15 @@ json_t *lease_describe(const struct lease *lease);
 
 /*
  * Revokes on the calling thread (which may block) and removes the lease; waits. ERR_UPSTREAM…: the engine's error,
- * the lease stays and will be tried again by the worker. force: removes it whatever the engine says.
+ * the lease stays and will be tried again by the worker. ERR_UNAVAILABLE: revoked, but a lease that never became active
+ * stays until nothing of its request can be under way any more. force: removes it whatever the engine says.
  */
 int lease_revoke_now(struct core *core, const char *id, bool force, struct err *err) MUST_CHECK;
 
-/* The order of expiry, for lease.c and token.c. kind: 'l' lease, 't' token. */
+/*
+ * The order of expiry, for lease.c and token.c. kind: 'l' lease, 't' token, 'd' a directory of leases or tokens that
+ * are all to end.
+ */
 int expiry_file(struct request *req, int64_t when_s, char kind, const char *uid, const char *target) MUST_CHECK;
 int expiry_unfile(struct request *req, int64_t when_s, char kind, const char *uid) MUST_CHECK;
 

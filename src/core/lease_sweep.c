@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lease_sweep.c — ending everything in a directory: the leases below a prefix, those of a token, the tokens that were
+ * made below a path.
+ *
+ * There may be millions. So the wish is a record in the order of expiry (kind 'd') that carries how far it has come;
+ * the worker works it off in small transactions. What it lists it lists in a transaction that writes nothing:
+ * otherwise each new lease in the directory would make the listing, and so the whole step, run again.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/secret.h"
+#include "core/lease_private.h"
+#include "core/token.h"
+#include "storage/txn.h"
+
+#define TOKEN_PATH_DIR "token/path/"
+#define SWEEP_MAX      256
+
+/* ---- Listing the leaves of a tree, in order ---- */
+
+struct leaves {
+    struct request *req;
+    const char *root;
+    json_t *paths; /* relative to root */
+    size_t max;
+};
+
+static bool is_dir(const char *name)
+{
+    return name[strlen(name) - 1] == '/';
+}
+
+/* below: "" or a directory under root. after: a path relative to it; what comes up to it is left out; or "". */
+static int list_below(struct leaves *leaves, const char *below, const char *after)
+{
+    struct arena *arena = &leaves->req->arena;
+    json_t *names, *name;
+    size_t i;
+    int rc = OK;
+
+    size_t first = strcspn(after, "/");
+    if (after[first] == '/') { /* the directory that was being worked on comes first, then those after it */
+        const char *dir = arena_strndup(arena, after, first + 1);
+        rc = list_below(leaves, arena_printf(arena, "%s%s", below, dir), after + first + 1);
+        after = dir;
+    }
+    if (rc != OK || json_array_size(leaves->paths) >= leaves->max)
+        return rc;
+    rc = txn_list(leaves->req->txn, arena_printf(arena, "%s%s", leaves->root, below), *after != '\0' ? after : NULL,
+                  leaves->max - json_array_size(leaves->paths), &names);
+    if (rc != OK)
+        return lease_said(leaves->req, rc);
+    json_array_foreach(names, i, name)
+    {
+        const char *path = arena_printf(arena, "%s%s", below, json_string_value(name));
+        if (json_array_size(leaves->paths) >= leaves->max)
+            break;
+        if (!is_dir(path))
+            json_array_append_new(leaves->paths, json_string(path));
+        else if ((rc = list_below(leaves, path, "")) != OK)
+            break;
+    }
+    json_decref(names);
+    return rc;
+}
+
+/* ret_paths is a new reference to at most max + 1 paths: one too many says that there are more. */
+static int list_leaves(struct request *req, const char *root, const char *after, size_t max, json_t **ret_paths)
+{
+    struct leaves leaves = {.req = req, .root = root, .paths = json_array(), .max = max + 1};
+    int rc = list_below(&leaves, "", after);
+    if (rc == OK)
+        *ret_paths = leaves.paths;
+    else
+        json_decref(leaves.paths);
+    return rc;
+}
+
+/* ---- Ending one ---- */
+
+static int end_lease(struct request *req, const char *id)
+{
+    struct lease *lease;
+    int rc = lease_get(req, id, &lease);
+    if (rc == ERR_INVALID) {
+        req->err = (struct err){0};
+        return OK;
+    }
+    if (rc != OK || lease->state == LEASE_REVOKING)
+        return rc;
+    return lease_expire_now(req, lease);
+}
+
+static int end_lease_of_token(struct request *req, const char *path)
+{
+    json_t *id;
+    int rc = txn_get(req->txn, path, &id);
+    if (rc != OK)
+        return rc == ERR_NOTFOUND ? OK : lease_said(req, rc);
+    rc = end_lease(req, json_string_value(id));
+    json_decref(id);
+    return rc;
+}
+
+static int end_token(struct request *req, const char *hash)
+{
+    struct token *token;
+    int rc = token_lookup_hash(req, hash, &token);
+    if (rc == ERR_DENIED) { /* it has ended by itself; the worker clears it away */
+        req->err = (struct err){0};
+        return OK;
+    }
+    return rc == OK ? token_revoke(req, token) : rc;
+}
+
+static bool begins(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+static int end_leaf(struct request *req, const char *root, const char *leaf)
+{
+    const char *path = arena_printf(&req->arena, "%s%s", root, leaf);
+    if (begins(path, LEASE_ID_DIR))
+        return end_lease(req, path + strlen(LEASE_ID_DIR));
+    if (begins(path, LEASE_TOKEN_DIR))
+        return end_lease_of_token(req, path);
+    return end_token(req, strrchr(path, '/') + 1);
+}
+
+/* ---- The wish, and its working off ---- */
+
+static int file_sweep(struct request *req, const char *root, const char *after)
+{
+    char uid[25];
+    random_base62(uid, sizeof uid - 1);
+    return expiry_file_entry(req, clock_wall_ms() / 1000, 'd', uid,
+                             json_pack("{s:s, s:s}", "to", root, "after", after));
+}
+
+/* Ends the first of the paths; ret_last: where to go on from, or NULL when these were all. */
+static int end_some(struct request *req, const char *root, const json_t *paths, const char **ret_last)
+{
+    size_t n = json_array_size(paths);
+    *ret_last = NULL;
+    for (size_t i = 0; i < n && i < SWEEP_MAX; i++) {
+        const char *path = json_string_value(json_array_get(paths, i));
+        int rc = end_leaf(req, root, path);
+        if (rc != OK)
+            return rc;
+        if (n > SWEEP_MAX)
+            *ret_last = path;
+    }
+    return OK;
+}
+
+static int expire_tree(struct request *req, const char *root, size_t *n)
+{
+    json_t *paths;
+    const char *last;
+    int rc = list_leaves(req, root, "", SWEEP_MAX, &paths);
+    if (rc != OK)
+        return rc;
+    *n += json_array_size(paths);
+    rc = end_some(req, root, paths, &last);
+    if (rc == OK && last != NULL)
+        rc = file_sweep(req, root, last);
+    json_decref(paths);
+    return rc;
+}
+
+static int expire_one(struct request *req, const char *id, bool *ret_found)
+{
+    struct lease *lease;
+    int rc = lease_get(req, id, &lease);
+    *ret_found = rc == OK;
+    if (rc == ERR_INVALID) {
+        req->err = (struct err){0};
+        return OK;
+    }
+    return rc == OK ? lease_expire_now(req, lease) : rc;
+}
+
+int lease_expire_prefix(struct request *req, const char *prefix, size_t *ret_n)
+{
+    struct arena *arena = &req->arena;
+    size_t len = strlen(prefix), n = 0;
+    bool found = false;
+    int rc = OK;
+
+    if (len > 0 && !is_dir(prefix)) {
+        rc = expire_one(req, prefix, &found);
+        prefix = arena_printf(arena, "%s/", prefix);
+    }
+    if (rc == OK && !found)
+        rc = expire_tree(req, arena_printf(arena, LEASE_ID_DIR "%s", prefix), &n);
+    if (rc == OK && !found && begins(prefix, "auth/"))
+        rc = expire_tree(req, arena_printf(arena, TOKEN_PATH_DIR "%s", prefix), &n);
+    if (rc == OK)
+        *ret_n = found ? 1 : n;
+    return rc;
+}
+
+int lease_expire_token(struct request *req, const char *token_hash)
+{
+    const char *dir = arena_printf(&req->arena, LEASE_TOKEN_DIR "%s/", token_hash);
+    json_t *names;
+    int rc = txn_list(req->txn, dir, NULL, 1, &names);
+    if (rc != OK)
+        return lease_said(req, rc);
+    size_t n = json_array_size(names);
+    json_decref(names);
+    return n > 0 ? file_sweep(req, dir, "") : OK;
+}
+
+struct sweep {
+    const struct due *due;
+    json_t *paths;
+};
+
+static int sweep_list(struct request *req, void *arg)
+{
+    struct sweep *sweep = arg;
+    return list_leaves(req, sweep->due->target, sweep->due->after, SWEEP_MAX, &sweep->paths);
+}
+
+static int sweep_end(struct request *req, void *arg)
+{
+    struct sweep *sweep = arg;
+    const char *last;
+    int rc = end_some(req, sweep->due->target, sweep->paths, &last);
+    if (rc != OK)
+        return rc;
+    if (last == NULL)
+        return lease_said(req, txn_delete(req->txn, sweep->due->entry));
+    json_t *value = json_pack("{s:s, s:s}", "to", sweep->due->target, "after", last);
+    rc = txn_put(req->txn, sweep->due->entry, value);
+    json_decref(value);
+    return lease_said(req, rc);
+}
+
+int lease_sweep(struct core *core, uint64_t epoch, const struct due *due, struct err *err)
+{
+    struct sweep sweep = {.due = due};
+    int rc = request_run_internal(core, epoch, sweep_list, &sweep, err);
+    if (rc == OK)
+        rc = request_run_internal(core, epoch, sweep_end, &sweep, err);
+    json_decref(sweep.paths);
+    return rc;
+}
