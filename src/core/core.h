@@ -27,6 +27,7 @@ struct expiry;
 struct audit;
 
 #define COFFER_VERSION "1.0.0"
+#define COFFER_BUILD_DATE "2026-11-22T00:00:00Z"
 
 struct core_options {
     const char *data_dir; /* raft/, state/ and node-id are in it */

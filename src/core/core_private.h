@@ -34,6 +34,7 @@ struct core {
     atomic_uint_least64_t epoch;   /* in which this node is active; 0: it is not */
     atomic_int_least64_t active_since_ns;
     atomic_bool is_initialized;
+    atomic_bool is_joining;        /* joining != NULL */
     atomic_int n_requests;         /* in the pipeline */
 
     /* The lifecycle thread (core.c) alone makes this node active and stops it being so. */
@@ -43,11 +44,15 @@ struct core {
     struct cluster_status status;
     bool is_stopping;
     bool wants_seal;
+    bool is_activating;
     struct expiry *expiry;         /* while active */
 
     pthread_mutex_t seal_mutex;    /* one init, unseal, seal or join at a time; guards the two below */
     struct unsealing *unsealing;
     struct joining *joining;
+    pthread_t retry_thread;        /* join.c: asks the configured nodes */
+    bool retry_running;
+    atomic_bool retry_stopping;
 
     pthread_mutex_t cache_mutex;   /* guards the parsed mount table */
     unsigned char mount_tag[BARRIER_TAG_SIZE];
@@ -68,7 +73,12 @@ void core_wait_settled(struct core *core, int ms);
 /* Whether the store says that the cluster is initialized; remembered once true. */
 bool core_check_initialized(struct core *core);
 
+/* Leaves a mark while an init runs; a mark that is found at the next start means that it was cut short. */
+int core_mark_init(struct core *core, bool is_running, struct err *err) MUST_CHECK;
+
 /* seal.c, join.c */
+/* Under seal_mutex; takes over joining, frees the one before it. */
+void core_set_joining(struct core *core, struct joining *joining);
 void unsealing_free(struct unsealing *unsealing);
 void joining_free(struct joining *joining);
 /* The body of a stored or fetched seal's configuration: {"type","shares","threshold"}; NULL when there is none. */

@@ -83,6 +83,11 @@ json_t *lease_describe(const struct lease *lease);
  */
 int lease_revoke_now(struct core *core, const char *id, bool force, struct err *err) MUST_CHECK;
 
+/* Any one lease whose id begins with prefix ("aws/"), of the request's arena; "" for none. */
+int lease_first_below(struct request *req, const char *prefix, const char **ret_id) MUST_CHECK;
+/* lease_revoke_now() for all of them; stops at the first that fails. Waits. */
+int lease_revoke_below(struct core *core, uint64_t epoch, const char *prefix, bool force, struct err *err) MUST_CHECK;
+
 /*
  * The order of expiry, for lease.c and token.c. kind: 'l' lease, 't' token, 'd' a directory of leases or tokens that
  * are all to end.

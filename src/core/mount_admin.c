@@ -293,7 +293,6 @@ struct disabling {
     const char *path;
     const char *uuid;
     bool more;
-    char lease_id[REQUEST_PATH_MAX + 1];
 };
 
 static int taint(struct request *req, const char *path, const char **ret_uuid)
@@ -310,33 +309,6 @@ static int taint(struct request *req, const char *path, const char **ret_uuid)
     *ret_uuid = arena_strdup(&req->arena, json_str(row, "uuid", ""));
     json_object_set_new(row, "tainted", json_true());
     return store(req, record);
-}
-
-/* Any one lease below the mount, by walking down the first names; "" for none. */
-static int first_lease(struct request *req, void *arg)
-{
-    struct disabling *job = arg;
-    char dir[TXN_PATH_MAX];
-    snprintf(dir, sizeof dir, "lease/id/%s", job->path);
-    job->lease_id[0] = '\0';
-    for (;;) {
-        json_t *names;
-        int rc = txn_list(req->txn, dir, NULL, 1, &names);
-        if (rc != OK)
-            return rc;
-        const char *name = json_string_value(json_array_get(names, 0));
-        size_t len = strlen(dir);
-        bool is_dir = name != NULL && name[strlen(name) - 1] == '/';
-        if (name != NULL)
-            snprintf(dir + len, sizeof dir - len, "%s", name);
-        json_decref(names);
-        if (name == NULL)
-            return OK;
-        if (!is_dir) {
-            snprintf(job->lease_id, sizeof job->lease_id, "%s", dir + strlen("lease/id/"));
-            return OK;
-        }
-    }
 }
 
 static int expire_tokens(struct request *req, void *arg)
@@ -366,24 +338,13 @@ static int forget_row(struct request *req, void *arg)
     return store(req, record);
 }
 
-static int revoke_leases(struct core *core, uint64_t epoch, struct disabling *job, struct err *err)
-{
-    for (;;) {
-        int rc = request_run_internal(core, epoch, first_lease, job, err);
-        if (rc != OK || job->lease_id[0] == '\0')
-            return rc;
-        if ((rc = lease_revoke_now(core, job->lease_id, false, err)) != OK)
-            return rc;
-    }
-}
-
 static int finish_disabling(struct core *core, uint64_t epoch, struct disabling *job, struct err *err)
 {
     int rc = OK;
     if (strncmp(job->path, "auth/", 5) == 0)
         rc = request_run_internal(core, epoch, expire_tokens, job, err);
     else
-        rc = revoke_leases(core, epoch, job, err);
+        rc = lease_revoke_below(core, epoch, job->path, false, err);
     for (job->more = true; rc == OK && job->more;)
         rc = request_run_internal(core, epoch, wipe_some, job, err);
     return rc == OK ? request_run_internal(core, epoch, forget_row, job, err) : rc;

@@ -23,6 +23,8 @@ int seal_reset(struct core *core, struct err *err) MUST_CHECK;
 int seal_seal(struct core *core, struct err *err) MUST_CHECK;
 /* The body of sys/seal-status; a new reference. */
 json_t *seal_status(struct core *core);
+/* {"cluster_name","cluster_id"}; a new reference. */
+json_t *seal_cluster(struct core *core);
 
 /* ---- Joining ---- */
 /* Joiner: remembers whom to ask and fetches the seal's configuration; goes on when unsealed. `params` as in sys/storage/raft/join. */

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * join_leader.c — the leader's side of a join. A challenge is made so that it need not be remembered: it bears its time and a
+ * MAC by a key behind the barrier. So whoever asks for a million of them has cost nothing but the answers.
+ */
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/encoding.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "core/core_private.h"
+#include "core/join_private.h"
+#include "core/request.h"
+#include "core/seal.h"
+#include "core/seal_private.h"
+
+#define CHALLENGE_S 60
+#define CHALLENGE_SIZE (8 + 16 + 32) /* time, random, MAC */
+
+static bool is_node_id(const char *id)
+{
+    size_t len = strlen(id);
+    return len > 0 && len < CLUSTER_NODE_ID_MAX &&
+           strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == len;
+}
+
+static int challenge_mac(struct request *req, const unsigned char *head, const char *node_id, unsigned char ret[32])
+{
+    struct buf text = BUF_INIT;
+    buf_put(&text, head, 24);
+    buf_puts(&text, node_id);
+    int rc = barrier_mac(req->core->barrier, "join-challenge", text.data, text.len, ret);
+    buf_close(&text);
+    return rc;
+}
+
+int join_challenge(struct request *req, const char *node_id, json_t **ret_data)
+{
+    if (!is_node_id(node_id))
+        return fail(req, ERR_INVALID, "server_id must be 1 to %d letters, digits, '.', '_' or '-'", CLUSTER_NODE_ID_MAX - 1);
+    struct buf head = BUF_INIT;
+    unsigned char random[16], mac[32];
+    char text[BASE64_SIZE(CHALLENGE_SIZE)];
+    random_bytes(random, sizeof random);
+    buf_put_u64(&head, (uint64_t)clock_wall_ms() / 1000);
+    buf_put(&head, random, sizeof random);
+    int rc = challenge_mac(req, head.data, node_id, mac);
+    if (rc == OK) {
+        buf_put(&head, mac, sizeof mac);
+        base64_encode(head.data, head.len, text);
+        *ret_data = json_pack("{s:s, s:o}", "challenge", text, "seal_config", seal_config(req->core));
+    }
+    buf_close(&head);
+    return rc;
+}
+
+static int check_challenge(struct request *req, const char *text, const char *node_id)
+{
+    unsigned char bytes[CHALLENGE_SIZE + 8], mac[32];
+    size_t size = 0;
+    if (strlen(text) >= BASE64_SIZE(CHALLENGE_SIZE) || base64_decode(text, bytes, &size) != OK || size != CHALLENGE_SIZE)
+        return fail(req, ERR_INVALID, "this is no challenge of this cluster");
+    int rc = challenge_mac(req, bytes, node_id, mac);
+    if (rc != OK)
+        return rc;
+    struct reader reader = reader_of(bytes, size);
+    int64_t age_s = clock_wall_ms() / 1000 - (int64_t)reader_u64(&reader);
+    if (!secret_equal(mac, bytes + 24, sizeof mac) || age_s < -1 || age_s > CHALLENGE_S)
+        return fail(req, ERR_INVALID, "the challenge is not this cluster's, or older than %d s", CHALLENGE_S);
+    return OK;
+}
+
+static int check_proof(struct request *req, const json_t *params, const json_t *join)
+{
+    unsigned char secret[40];
+    char proof[65];
+    size_t size = 0;
+    const char *hex = json_str(join, "secret", "");
+    if (strlen(hex) != 64 || hex_decode(hex, secret, &size) != OK)
+        return fail(req, ERR_CORRUPT, "the record of how to join is damaged");
+    join_proof(secret, json_str(params, "challenge", ""), json_str(params, "server_id", ""),
+               json_str(params, "cluster_addr", ""), json_str(params, "csr", ""), proof);
+    bool fits = secret_equal_str(proof, json_str(params, "answer", ""));
+    secret_wipe(secret, sizeof secret);
+    return fits ? OK : fail(req, ERR_DENIED, "the unseal keys that were given to the joining node are not this cluster's");
+}
+
+static int admit(struct request *req, const json_t *params, const json_t *join, json_t **ret_data)
+{
+    struct buf certificate = BUF_INIT, authority = BUF_INIT;
+    struct err err = {0};
+    struct cluster *cluster = req->core->cluster;
+    const char *node_id = json_str(params, "server_id", "");
+    int rc = cluster_sign(json_str(join, "authority", ""), json_str(params, "csr", ""), node_id, &certificate, &authority, &err);
+    if (rc == OK)
+        rc = cluster_add_member(cluster, node_id, json_str(params, "cluster_addr", ""),
+                                json_flag(params, "non_voter", false), &err);
+    if (rc == OK) {
+        log_info("core", "%s at %s joins the cluster", node_id, json_str(params, "cluster_addr", ""));
+        *ret_data = json_pack("{s:s, s:s}", "certificate", buf_str(&certificate), "authority", buf_str(&authority));
+    }
+    buf_close(&certificate);
+    buf_close(&authority);
+    return rc == OK ? OK : fail(req, rc, "%s", err_text(&err));
+}
+
+int join_answer(struct request *req, const json_t *params, json_t **ret_data)
+{
+    json_t *join;
+    const char *node_id = json_str(params, "server_id", "");
+    if (!is_node_id(node_id))
+        return fail(req, ERR_INVALID, "server_id must be 1 to %d letters, digits, '.', '_' or '-'", CLUSTER_NODE_ID_MAX - 1);
+    int rc = check_challenge(req, json_str(params, "challenge", ""), node_id);
+    if (rc != OK || (rc = txn_get(req->txn, "core/join", &join)) != OK)
+        return rc;
+    rc = check_proof(req, params, join);
+    if (rc == OK)
+        rc = admit(req, params, join, ret_data);
+    json_decref(join);
+    return rc;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * seal.c — unsealing and sealing; seal_init.c creates what is sealed.
+ */
+#include "core/seal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/encoding.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "core/core_private.h"
+#include "core/seal_private.h"
+#include "storage/shamir.h"
+
+#define SHARE_MIN 16
+#define SHARE_MAX (BARRIER_KEY_SIZE + 1)
+#define SETTLE_MS 5000
+
+struct unsealing {
+    char nonce[37];
+    int n;
+    size_t share_size; /* all are of the first one's */
+    unsigned char *shares; /* secret memory */
+};
+
+void unsealing_free(struct unsealing *unsealing)
+{
+    if (unsealing == NULL)
+        return;
+    secret_free(unsealing->shares);
+    free(unsealing);
+}
+
+static struct unsealing *unsealing_new(size_t share_size)
+{
+    struct unsealing *unsealing = calloc(1, sizeof *unsealing);
+    if (unsealing == NULL)
+        abort();
+    random_uuid(unsealing->nonce);
+    unsealing->share_size = share_size;
+    unsealing->shares = secret_alloc((size_t)SHAMIR_SHARES_MAX * SHARE_MAX);
+    return unsealing;
+}
+
+/* ---- The stored, or the fetched, configuration of the seal ---- */
+
+json_t *seal_config(struct core *core)
+{
+    struct txn *txn;
+    struct buf text = BUF_INIT;
+    json_t *config = NULL;
+    if (txn_begin(core->store, core->barrier, &txn, NULL) == OK) {
+        if (txn_get_clear(txn, TXN_CLEAR_SEAL, &text) == OK)
+            (void)!json_parse((char *)text.data, text.len, &config, NULL);
+        txn_free(txn);
+    }
+    buf_close(&text);
+    if (config == NULL && core->joining != NULL)
+        config = joining_seal_config(core->joining);
+    return config;
+}
+
+static int read_clear(struct core *core, enum txn_clear record, struct buf *ret, struct err *err)
+{
+    struct txn *txn;
+    int rc = txn_begin(core->store, core->barrier, &txn, err);
+    if (rc != OK)
+        return rc;
+    rc = txn_get_clear(txn, record, ret);
+    txn_free(txn);
+    return rc == OK ? OK : err_set(err, rc, "the stored keys cannot be read: %s", err_default_text(rc));
+}
+
+/* ---- Unsealing ---- */
+
+/* Hex is tried first, and taken only when its length can be a share's; a share may look like both. */
+static int decode_share(const char *text, unsigned char *ret, size_t *ret_size, struct err *err)
+{
+    unsigned char bytes[256];
+    size_t size = 0, len = strlen(text);
+    int rc = ERR_INVALID;
+    if (len > 0 && len < 200) {
+        rc = hex_decode(text, bytes, &size);
+        if (rc != OK || size < SHARE_MIN || size > SHARE_MAX)
+            rc = base64_decode(text, bytes, &size);
+    }
+    if (rc != OK)
+        rc = err_set(err, ERR_INVALID, "'key' must be a valid hex or base64 string");
+    else if (size < SHARE_MIN)
+        rc = err_set(err, ERR_INVALID, "invalid key: key is shorter than minimum %d bytes", SHARE_MIN);
+    else if (size > SHARE_MAX)
+        rc = err_set(err, ERR_INVALID, "invalid key: key is longer than maximum %d bytes", SHARE_MAX);
+    else
+        memcpy(ret, bytes, *ret_size = size);
+    secret_wipe(bytes, sizeof bytes);
+    return rc;
+}
+
+static void add_share(struct core *core, const unsigned char *share, size_t size)
+{
+    if (core->unsealing != NULL && core->unsealing->share_size != size) {
+        unsealing_free(core->unsealing);
+        core->unsealing = NULL;
+    }
+    if (core->unsealing == NULL)
+        core->unsealing = unsealing_new(size);
+    struct unsealing *u = core->unsealing;
+    for (int i = 0; i < u->n; i++)
+        if (secret_equal(u->shares + (size_t)i * size, share, size))
+            return; /* the same one again is no progress */
+    if (u->n < SHAMIR_SHARES_MAX)
+        memcpy(u->shares + (size_t)u->n++ * size, share, size);
+}
+
+/* One share is the key itself. */
+static int combine(const struct unsealing *u, unsigned char *ret_key, struct err *err)
+{
+    if (u->n == 1 && u->share_size == BARRIER_KEY_SIZE) {
+        memcpy(ret_key, u->shares, BARRIER_KEY_SIZE);
+        return OK;
+    }
+    if (u->share_size != SHARE_MAX || shamir_combine(u->shares, u->n, u->share_size, ret_key) != OK)
+        return err_set(err, ERR_INVALID, "failed to generate key from shares; none of the shares is of this seal");
+    return OK;
+}
+
+int seal_open(struct core *core, const unsigned char unseal_key[BARRIER_KEY_SIZE], struct err *err)
+{
+    struct buf wrapped = BUF_INIT, keyring = BUF_INIT;
+    unsigned char *root_key = secret_alloc(BARRIER_KEY_SIZE);
+    int rc = read_clear(core, TXN_CLEAR_ROOT_KEY, &wrapped, err);
+    if (rc == OK)
+        rc = read_clear(core, TXN_CLEAR_KEYRING, &keyring, err);
+    if (rc == OK && seal_unwrap(unseal_key, wrapped.data, wrapped.len, root_key) != OK)
+        rc = err_set(err, ERR_INVALID, "failed to decrypt keys from storage: the unseal keys do not fit; start again with "
+                                       "keys of this seal");
+    if (rc == OK)
+        rc = barrier_unseal(core->barrier, root_key, keyring.data, keyring.len, err);
+    secret_free(root_key);
+    buf_close(&keyring);
+    buf_close(&wrapped);
+    if (rc == OK) {
+        log_info("core", "unsealed");
+        cluster_set_sealed(core->cluster, false);
+        core_wake(core);
+    }
+    return rc;
+}
+
+/* All shares are there: a wrong one among them starts the count again. */
+static int finish_unsealing(struct core *core, struct err *err)
+{
+    unsigned char *key = secret_alloc(BARRIER_KEY_SIZE);
+    int rc = combine(core->unsealing, key, err);
+    if (rc == OK && core->joining != NULL && !core_check_initialized(core))
+        rc = joining_finish(core, core->joining, key, err);
+    if (rc == OK)
+        rc = seal_open(core, key, err);
+    secret_free(key);
+    unsealing_free(core->unsealing);
+    core->unsealing = NULL;
+    if (rc == OK)
+        core_set_joining(core, NULL);
+    return rc;
+}
+
+int seal_unseal(struct core *core, const char *text, struct err *err)
+{
+    unsigned char *share = secret_alloc(SHARE_MAX);
+    size_t size;
+    bool is_open = false;
+    pthread_mutex_lock(&core->seal_mutex);
+    json_t *config = seal_config(core);
+    int rc = config == NULL ? err_set(err, ERR_INVALID, "Vault is not initialized") : OK;
+    if (rc == OK && barrier_is_sealed(core->barrier)) {
+        rc = decode_share(text, share, &size, err);
+        if (rc == OK)
+            add_share(core, share, size);
+        if (rc == OK && core->unsealing->n >= json_int(config, "threshold", 1)) {
+            rc = finish_unsealing(core, err);
+            is_open = rc == OK;
+        }
+    }
+    json_decref(config);
+    pthread_mutex_unlock(&core->seal_mutex);
+    secret_free(share);
+    if (is_open)
+        core_wait_settled(core, SETTLE_MS);
+    return rc;
+}
+
+int seal_reset(struct core *core, struct err *err)
+{
+    pthread_mutex_lock(&core->seal_mutex);
+    int rc = barrier_is_sealed(core->barrier) ? OK : err_set(err, ERR_INVALID, "vault is unsealed");
+    if (rc == OK) {
+        unsealing_free(core->unsealing);
+        core->unsealing = NULL;
+    }
+    pthread_mutex_unlock(&core->seal_mutex);
+    return rc;
+}
+
+int seal_seal(struct core *core, struct err *err)
+{
+    (void)err;
+    pthread_mutex_lock(&core->seal_mutex);
+    if (!barrier_is_sealed(core->barrier))
+        core_seal_now(core);
+    pthread_mutex_unlock(&core->seal_mutex);
+    return OK;
+}
+
+/* ---- Status ---- */
+
+json_t *seal_cluster(struct core *core)
+{
+    struct buf text = BUF_INIT;
+    json_t *cluster = NULL, *data = json_object();
+    if (read_clear(core, TXN_CLEAR_CLUSTER, &text, NULL) == OK &&
+        json_parse((char *)text.data, text.len, &cluster, NULL) == OK) {
+        json_object_set(data, "cluster_name", json_object_get(cluster, "name"));
+        json_object_set(data, "cluster_id", json_object_get(cluster, "id"));
+    }
+    json_decref(cluster);
+    buf_close(&text);
+    return data;
+}
+
+json_t *seal_status(struct core *core)
+{
+    pthread_mutex_lock(&core->seal_mutex);
+    json_t *config = seal_config(core);
+    const struct unsealing *u = core->unsealing;
+    bool is_sealed = barrier_is_sealed(core->barrier);
+    json_t *status = json_pack("{s:s, s:b, s:b, s:I, s:I, s:i, s:s, s:s, s:s, s:s, s:b, s:b, s:s}", "type", "shamir",
+                               "initialized", config != NULL, "sealed", is_sealed, "t",
+                               (json_int_t)json_int(config, "threshold", 0), "n", (json_int_t)json_int(config, "shares", 0),
+                               "progress", u != NULL ? u->n : 0, "nonce", u != NULL ? u->nonce : "", "version",
+                               COFFER_VERSION, "build_date", COFFER_BUILD_DATE, "commit_date", COFFER_BUILD_DATE,
+                               "migration", 0, "recovery_seal", 0, "storage_type", core->options.storage_type);
+    pthread_mutex_unlock(&core->seal_mutex);
+    json_decref(config);
+    if (!is_sealed) {
+        json_t *cluster = seal_cluster(core);
+        json_object_update(status, cluster);
+        json_decref(cluster);
+    }
+    return status;
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * seal_init.c — creating a cluster: keys, their shares, the first records, the root token.
+ *
+ * Everything is written as one entry of the log, and only when it is durable are the shares told. A crash before
+ * that leaves a mark, and the next start clears away what was begun.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/encoding.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "core/core_private.h"
+#include "core/policy.h"
+#include "core/request.h"
+#include "core/seal.h"
+#include "core/seal_private.h"
+#include "core/token.h"
+#include "storage/shamir.h"
+
+#define SHARE_SIZE (BARRIER_KEY_SIZE + 1)
+
+struct birth {
+    int shares, threshold;
+    const char *root_token; /* chosen, or NULL */
+    unsigned char *keys;    /* secret memory: the unseal key, then the root key */
+    struct buf keyring;
+    struct buf ca;
+    json_t *auth;           /* of the root token */
+};
+
+static int check_shares(int shares, int threshold, struct err *err)
+{
+    static const char prefix[] = "invalid seal configuration: ";
+    if (shares < 1)
+        return err_set(err, ERR_INVALID, "%sshares must be at least one", prefix);
+    if (shares > SHAMIR_SHARES_MAX || threshold > SHAMIR_SHARES_MAX)
+        return err_set(err, ERR_INVALID, "%sshares must be less than 256", prefix);
+    if (threshold < 1)
+        return err_set(err, ERR_INVALID, "%sthreshold must be at least one", prefix);
+    if (shares > 1 && threshold == 1)
+        return err_set(err, ERR_INVALID, "%sthreshold must be greater than one for multiple shares", prefix);
+    if (threshold > shares)
+        return err_set(err, ERR_INVALID, "%sthreshold cannot be larger than shares", prefix);
+    return OK;
+}
+
+/* ---- The first records ---- */
+
+static int put_text(struct request *req, enum txn_clear record, json_t *value)
+{
+    char *text = json_format(value);
+    int rc = txn_put_clear(req->txn, record, text, strlen(text));
+    json_text_free(text);
+    json_decref(value);
+    return rc;
+}
+
+static int put_seal(struct request *req, const struct birth *birth)
+{
+    struct buf wrapped = BUF_INIT;
+    seal_wrap(birth->keys, birth->keys + BARRIER_KEY_SIZE, &wrapped);
+    int rc = put_text(req, TXN_CLEAR_SEAL, json_pack("{s:s, s:i, s:i}", "type", "shamir", "shares", birth->shares,
+                                                     "threshold", birth->threshold));
+    if (rc == OK)
+        rc = txn_put_clear(req->txn, TXN_CLEAR_ROOT_KEY, wrapped.data, wrapped.len);
+    if (rc == OK)
+        rc = txn_put_clear(req->txn, TXN_CLEAR_KEYRING, birth->keyring.data, birth->keyring.len);
+    buf_close(&wrapped);
+    return rc;
+}
+
+static int put_cluster(struct request *req)
+{
+    char id[37], name[64];
+    unsigned char random[4];
+    random_uuid(id);
+    random_bytes(random, sizeof random);
+    snprintf(name, sizeof name, "vault-cluster-%02x%02x%02x%02x", random[0], random[1], random[2], random[3]);
+    const char *given = req->core->options.cluster_name;
+    return put_text(req, TXN_CLEAR_CLUSTER, json_pack("{s:s, s:s}", "name", given != NULL ? given : name, "id", id));
+}
+
+/* What a leader needs to let others in. */
+static int put_join(struct request *req, struct birth *birth)
+{
+    unsigned char secret[32];
+    char text[65];
+    join_secret(birth->keys, secret);
+    hex_encode(secret, sizeof secret, text);
+    json_t *record = json_pack("{s:s, s:s}", "authority", buf_str(&birth->ca), "secret", text);
+    int rc = txn_put(req->txn, "core/join", record);
+    json_decref(record);
+    secret_wipe(secret, sizeof secret);
+    secret_wipe(text, sizeof text);
+    return rc;
+}
+
+static int create_root_token(struct request *req, struct birth *birth)
+{
+    json_t *policies = json_pack("[s]", "root");
+    struct token_order order = {
+        .id = birth->root_token,
+        .path = "auth/token/root",
+        .display_name = "root",
+        .policies = policies,
+        .never_expires = true,
+    };
+    json_decref(birth->auth);
+    birth->auth = NULL;
+    int rc = token_create(req, &order, &birth->auth);
+    json_decref(policies);
+    return rc;
+}
+
+static int write_first(struct request *req, void *arg)
+{
+    struct birth *birth = arg;
+    int rc = put_seal(req, birth);
+    if (rc == OK)
+        rc = put_cluster(req);
+    if (rc == OK)
+        rc = put_join(req, birth);
+    if (rc == OK)
+        rc = mount_init(req);
+    if (rc == OK)
+        rc = policy_write(req, "default", policy_default_text);
+    return rc == OK ? create_root_token(req, birth) : rc;
+}
+
+/* ---- The steps ---- */
+
+static int make_keys(struct core *core, struct birth *birth, struct err *err)
+{
+    birth->keys = secret_alloc(2 * BARRIER_KEY_SIZE);
+    random_bytes(birth->keys, 2 * BARRIER_KEY_SIZE);
+    const unsigned char *root_key = birth->keys + BARRIER_KEY_SIZE;
+    int rc = barrier_create_keyring(root_key, &birth->keyring, err);
+    return rc == OK ? barrier_unseal(core->barrier, root_key, birth->keyring.data, birth->keyring.len, err) : rc;
+}
+
+static void add_share(json_t *result, const unsigned char *share, size_t size)
+{
+    char text[2 * SHARE_SIZE + 1];
+    hex_encode(share, size, text);
+    json_array_append_new(json_object_get(result, "keys"), json_string(text));
+    base64_encode(share, size, text);
+    json_array_append_new(json_object_get(result, "keys_base64"), json_string(text));
+    secret_wipe(text, sizeof text);
+}
+
+static int tell_shares(const struct birth *birth, json_t **ret_result, struct err *err)
+{
+    unsigned char *shares = secret_alloc((size_t)birth->shares * SHARE_SIZE);
+    json_t *result = json_pack("{s:[], s:[], s:s}", "keys", "keys_base64", "root_token",
+                               json_str(birth->auth, "client_token", ""));
+    int rc = OK;
+    if (birth->shares == 1)
+        add_share(result, birth->keys, BARRIER_KEY_SIZE);
+    else if ((rc = shamir_split(birth->keys, BARRIER_KEY_SIZE, birth->shares, birth->threshold, shares)) == OK)
+        for (int i = 0; i < birth->shares; i++)
+            add_share(result, shares + (size_t)i * SHARE_SIZE, SHARE_SIZE);
+    secret_free(shares);
+    if (rc != OK) {
+        json_decref(result);
+        return err_set(err, rc, "the unseal key could not be split");
+    }
+    *ret_result = result;
+    return OK;
+}
+
+static int create(struct core *core, struct birth *birth, json_t **ret_result, struct err *err)
+{
+    struct cluster_status status;
+    json_t *result = NULL;
+    int rc = core_mark_init(core, true, err);
+    if (rc == OK)
+        rc = make_keys(core, birth, err);
+    if (rc == OK)
+        rc = cluster_bootstrap(core->cluster, &birth->ca, err);
+    cluster_status(core->cluster, &status);
+    if (rc == OK)
+        rc = request_run_internal(core, status.epoch, write_first, birth, err);
+    if (rc == OK)
+        rc = tell_shares(birth, &result, err);
+    if (rc == OK)
+        rc = core_mark_init(core, false, err);
+    if (rc == OK)
+        *ret_result = result;
+    else
+        json_decref(result);
+    return rc;
+}
+
+int seal_init(struct core *core, int shares, int threshold, const char *root_token, json_t **ret_result, struct err *err)
+{
+    struct birth birth = {.shares = shares, .threshold = threshold, .root_token = root_token};
+    int rc = check_shares(shares, threshold, err);
+    if (rc != OK)
+        return rc;
+    pthread_mutex_lock(&core->seal_mutex);
+    if (core_check_initialized(core) || core->joining != NULL)
+        rc = err_set(err, ERR_INVALID, "Vault is already initialized");
+    else {
+        rc = create(core, &birth, ret_result, err);
+        core_seal_now(core);
+        if (rc == OK)
+            log_info("core", "initialized with %d shares, threshold %d", shares, threshold);
+    }
+    pthread_mutex_unlock(&core->seal_mutex);
+    secret_free(birth.keys);
+    buf_close(&birth.keyring);
+    buf_close(&birth.ca);
+    json_decref(birth.auth);
+    return rc;
+}

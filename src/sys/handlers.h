@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * handlers.h — the handlers that routes.c names, by the file that has them.
+ */
+#ifndef COFFER_SYS_HANDLERS_H
+#define COFFER_SYS_HANDLERS_H
+
+#include "core/engine.h"
+
+/* lifecycle.c */
+int sys_init_read(struct request *req);
+int sys_init_write(struct request *req);
+int sys_seal_status(struct request *req);
+int sys_unseal(struct request *req);
+int sys_seal(struct request *req);
+int sys_step_down(struct request *req);
+extern const struct field sys_init_fields[], sys_unseal_fields[];
+
+/* health.c */
+int sys_health(struct request *req);
+int sys_leader(struct request *req);
+int sys_ha_status(struct request *req);
+
+/* mounts.c */
+int sys_mounts_list(struct request *req);
+int sys_mounts_read(struct request *req);
+int sys_mounts_write(struct request *req);
+int sys_mounts_delete(struct request *req);
+int sys_auth_list(struct request *req);
+int sys_auth_read(struct request *req);
+int sys_auth_write(struct request *req);
+int sys_auth_delete(struct request *req);
+int sys_ui_mounts_list(struct request *req);
+int sys_ui_mounts_read(struct request *req);
+
+/* policies.c */
+int sys_policy_list(struct request *req);
+int sys_policy_read(struct request *req);
+int sys_policies_acl_list(struct request *req);
+int sys_policies_acl_read(struct request *req);
+int sys_policy_write(struct request *req);
+int sys_policy_delete(struct request *req);
+int sys_capabilities(struct request *req);
+int sys_capabilities_self(struct request *req);
+int sys_capabilities_accessor(struct request *req);
+extern const struct field sys_policy_fields[], sys_capabilities_fields[];
+
+/* leases.c */
+int sys_leases_lookup(struct request *req);
+int sys_leases_list(struct request *req);
+int sys_leases_renew(struct request *req);
+int sys_leases_revoke(struct request *req);
+int sys_leases_revoke_prefix(struct request *req);
+int sys_leases_revoke_force(struct request *req);
+extern const struct field sys_lease_fields[];
+
+/* audit.c */
+int sys_audit_list(struct request *req);
+int sys_audit_write(struct request *req);
+int sys_audit_delete(struct request *req);
+int sys_audit_hash(struct request *req);
+extern const struct field sys_audit_hash_fields[];
+
+/* raft.c */
+int sys_raft_configuration(struct request *req);
+int sys_raft_join(struct request *req);
+int sys_raft_challenge(struct request *req);
+int sys_raft_answer(struct request *req);
+int sys_raft_remove_peer(struct request *req);
+extern const struct field sys_raft_join_fields[], sys_raft_server_fields[], sys_raft_answer_fields[];
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * leases.c — sys/leases, and the old names of the same.
+ */
+#include <string.h>
+
+#include "base/json.h"
+#include "core/core.h"
+#include "core/lease.h"
+#include "core/request.h"
+#include "storage/txn.h"
+#include "sys/handlers.h"
+
+const struct field sys_lease_fields[] = {
+    {"lease_id", FIELD_STRING, "The lease."},
+    {"url_lease_id", FIELD_STRING, "The lease, of older clients."},
+    {"prefix", FIELD_STRING, "The beginning of leases' ids."},
+    {"increment", FIELD_DURATION, "For how long from now."},
+    {"sync", FIELD_BOOL, "Whether to answer only when it is done."},
+    {0},
+};
+
+static int lease_id(struct request *req, const char **ret_id)
+{
+    *ret_id = field_str(req, "lease_id", field_str(req, "url_lease_id", ""));
+    return (*ret_id)[0] != '\0' ? OK : fail(req, ERR_INVALID, "lease_id must be specified");
+}
+
+int sys_leases_lookup(struct request *req)
+{
+    const char *id;
+    struct lease *lease;
+    int rc = lease_id(req, &id);
+    if (rc == OK && lease_get(req, id, &lease) != OK)
+        rc = fail(req, ERR_INVALID, "invalid lease");
+    if (rc == OK)
+        reply_data(req, lease_describe(lease));
+    return rc;
+}
+
+int sys_leases_list(struct request *req)
+{
+    json_t *names;
+    const char *prefix = capture(req, "prefix");
+    int rc = txn_list(req->txn, arena_printf(&req->arena, "lease/id/%s", prefix != NULL ? prefix : ""), NULL, 0, &names);
+    return rc == OK ? reply_keys(req, names) : rc;
+}
+
+int sys_leases_renew(struct request *req)
+{
+    const char *id;
+    struct lease *lease;
+    int rc = lease_id(req, &id);
+    if (rc == OK && lease_get(req, id, &lease) != OK)
+        rc = fail(req, ERR_INVALID, "lease not found");
+    if (rc == OK)
+        rc = lease_renew(req, lease, field_int(req, "increment", 0));
+    if (rc == OK) {
+        req->lease = lease;
+        reply_data(req, NULL);
+    }
+    return rc;
+}
+
+/* What was queued is answered by 202: nobody should think that it is done. */
+static int queued(struct request *req)
+{
+    reply_data(req, NULL);
+    reply_status(req, 202);
+    return OK;
+}
+
+static int expire_one(struct request *req, const char *id)
+{
+    struct lease *lease;
+    int rc = lease_get(req, id, &lease);
+    if (rc == ERR_NOTFOUND || rc == ERR_INVALID)
+        return queued(req);
+    rc = rc == OK ? lease_expire_now(req, lease) : rc;
+    return rc == OK ? queued(req) : rc;
+}
+
+int sys_leases_revoke(struct request *req)
+{
+    const char *id;
+    struct lease *lease;
+    struct err err = {0};
+    int rc = lease_id(req, &id);
+    if (rc != OK)
+        return rc;
+    if (!field_bool(req, "sync", true))
+        return expire_one(req, id);
+    rc = lease_get(req, id, &lease);
+    if (rc == ERR_NOTFOUND || rc == ERR_INVALID)
+        return OK;
+    if (rc == OK && (rc = lease_revoke_now(req->core, id, false, &err)) != OK)
+        rc = fail(req, err_http_status(rc) == 503 ? rc : ERR_INVALID, "failed to revoke lease: %s", err_text(&err));
+    return rc;
+}
+
+static const char *prefix_of(struct request *req)
+{
+    const char *prefix = capture(req, "prefix");
+    return prefix[strlen(prefix) - 1] == '/' ? prefix : arena_printf(&req->arena, "%s/", prefix);
+}
+
+static int revoke_below(struct request *req, bool force)
+{
+    struct err err = {0};
+    struct lease *lease;
+    const char *prefix = capture(req, "prefix");
+    size_t n;
+    int rc;
+    if (lease_get(req, prefix, &lease) == OK) /* a whole id is taken as one too */
+        rc = lease_revoke_now(req->core, prefix, force, &err);
+    else
+        rc = lease_revoke_below(req->core, req->epoch, prefix_of(req), force, &err);
+    if (rc != OK)
+        return fail(req, err_http_status(rc) == 503 ? rc : ERR_INVALID, "failed to revoke: %s", err_text(&err));
+    return lease_expire_prefix(req, prefix_of(req), &n); /* the tokens below it */
+}
+
+int sys_leases_revoke_prefix(struct request *req)
+{
+    size_t n;
+    if (field_bool(req, "sync", true))
+        return revoke_below(req, false);
+    int rc = lease_expire_prefix(req, prefix_of(req), &n);
+    return rc == OK ? queued(req) : rc;
+}
+
+int sys_leases_revoke_force(struct request *req)
+{
+    return revoke_below(req, true);
+}

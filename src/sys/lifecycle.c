@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lifecycle.c — sys/init, seal-status, unseal, seal, step-down.
+ */
+#include "core/core.h"
+#include "core/request.h"
+#include "core/seal.h"
+#include "sys/handlers.h"
+
+const struct field sys_init_fields[] = {
+    {"secret_shares", FIELD_INT, "How many shares the unseal key is split into."},
+    {"secret_threshold", FIELD_INT, "How many of them unseal."},
+    {"stored_shares", FIELD_INT, "Of older clients; without effect."},
+    {"pgp_keys", FIELD_LIST, "Keys to encrypt the shares with; not supported."},
+    {"root_token_pgp_key", FIELD_STRING, "A key to encrypt the root token with; not supported."},
+    {"recovery_shares", FIELD_INT, "Of an auto-unseal only."},
+    {"recovery_threshold", FIELD_INT, "Of an auto-unseal only."},
+    {"recovery_pgp_keys", FIELD_LIST, "Of an auto-unseal only."},
+    {0},
+};
+
+const struct field sys_unseal_fields[] = {
+    {"key", FIELD_STRING, "One share, in hex or base64."},
+    {"reset", FIELD_BOOL, "Forget the shares given so far."},
+    {"migrate", FIELD_BOOL, "Of a change of seals; without effect."},
+    {0},
+};
+
+int sys_init_read(struct request *req)
+{
+    reply_data(req, json_pack("{s:b}", "initialized", core_standing(req->core) != CORE_UNINITIALIZED));
+    return OK;
+}
+
+static int check_init(struct request *req)
+{
+    if (field_int(req, "recovery_shares", 0) != 0 || field_int(req, "recovery_threshold", 0) != 0 ||
+        json_array_size(field_json(req, "recovery_pgp_keys")) > 0)
+        return fail(req, ERR_INVALID,
+                    "parameters recovery_shares,recovery_threshold,recovery_pgp_keys not applicable to seal type shamir");
+    /* Better refused than answered with shares in clear. */
+    if (json_array_size(field_json(req, "pgp_keys")) > 0 || field_str(req, "root_token_pgp_key", "")[0] != '\0')
+        return fail(req, ERR_INVALID, "pgp_keys and root_token_pgp_key are not supported");
+    return OK;
+}
+
+int sys_init_write(struct request *req)
+{
+    struct err err = {0};
+    json_t *result;
+    int rc = check_init(req);
+    if (rc != OK)
+        return rc;
+    rc = seal_init(req->core, (int)field_int(req, "secret_shares", 0), (int)field_int(req, "secret_threshold", 0), NULL,
+                   &result, &err);
+    if (rc != OK)
+        return fail_with(req, &err);
+    reply_data(req, result);
+    return OK;
+}
+
+int sys_seal_status(struct request *req)
+{
+    reply_data(req, seal_status(req->core));
+    return OK;
+}
+
+int sys_unseal(struct request *req)
+{
+    struct err err = {0};
+    const char *key = field_str(req, "key", "");
+    bool reset = field_bool(req, "reset", false);
+    if (key[0] == '\0' && !reset)
+        return fail(req, ERR_INVALID, "'key' must be specified in request body as JSON, or 'reset' set to true");
+    int rc = reset ? seal_reset(req->core, &err) : seal_unseal(req->core, key, &err);
+    return rc == OK ? sys_seal_status(req) : fail_with(req, &err);
+}
+
+/* The answer goes out after the keys are gone: nothing of it needs them. */
+int sys_seal(struct request *req)
+{
+    struct err err = {0};
+    int rc = seal_seal(req->core, &err);
+    return rc == OK ? OK : fail_with(req, &err);
+}
+
+int sys_step_down(struct request *req)
+{
+    struct err err = {0};
+    if (core_standing(req->core) != CORE_ACTIVE)
+        return OK;
+    int rc = cluster_step_down(core_cluster(req->core), NULL, &err);
+    return rc == OK ? OK : fail_with(req, &err);
+}

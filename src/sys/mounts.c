@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mounts.c — sys/mounts, sys/auth and their /tune; sys/internal/ui/mounts.
+ */
+#include <string.h>
+
+#include "base/json.h"
+#include "core/mount.h"
+#include "core/policy.h"
+#include "core/request.h"
+#include "core/token.h"
+#include "sys/handlers.h"
+
+static bool is_auth(const struct mount *mount)
+{
+    return strncmp(mount->path, "auth/", 5) == 0;
+}
+
+/* As listed: without "auth/". */
+static const char *listed_path(const struct mount *mount)
+{
+    return is_auth(mount) ? mount->path + 5 : mount->path;
+}
+
+static int list_kind(struct request *req, bool want_auth)
+{
+    json_t *data = json_object();
+    for (size_t i = 0; i < mount_table_count(req->mounts); i++) {
+        const struct mount *mount = mount_table_at(req->mounts, i);
+        if (is_auth(mount) == want_auth)
+            json_object_set_new(data, listed_path(mount), mount_info(mount));
+    }
+    reply_data(req, data);
+    return OK;
+}
+
+int sys_mounts_list(struct request *req)
+{
+    return list_kind(req, false);
+}
+
+int sys_auth_list(struct request *req)
+{
+    return list_kind(req, true);
+}
+
+/* The captured path with a '/' at its end, and whether "/tune" was at its end. */
+static const char *mount_path(struct request *req, bool *ret_tune)
+{
+    char *path = arena_strdup(&req->arena, capture(req, "path"));
+    size_t len = strlen(path);
+    *ret_tune = len > 5 && strcmp(path + len - 5, "/tune") == 0;
+    if (*ret_tune)
+        path[len -= 5] = '\0';
+    while (len > 0 && path[len - 1] == '/')
+        path[--len] = '\0';
+    return arena_printf(&req->arena, "%s/", path);
+}
+
+static const struct mount *find_exact(struct request *req, enum engine_kind kind, const char *path)
+{
+    if (kind == ENGINE_AUTH)
+        path = arena_printf(&req->arena, "auth/%s", path);
+    const struct mount *mount = mount_table_find(req->mounts, path);
+    return mount != NULL && strcmp(mount->path, path) == 0 ? mount : NULL;
+}
+
+static json_t *tune_data(struct request *req, const struct mount *mount)
+{
+    json_t *data = mount->config != NULL ? json_deep_copy(mount->config) : json_object();
+    json_object_set_new(data, "description", json_string(mount->description));
+    json_object_set_new(data, "default_lease_ttl", json_integer(mount_default_ttl_s(req, mount)));
+    json_object_set_new(data, "max_lease_ttl", json_integer(mount_max_ttl_s(req, mount)));
+    if (json_object_get(data, "force_no_cache") == NULL)
+        json_object_set_new(data, "force_no_cache", json_false());
+    if (is_auth(mount) && json_object_get(data, "token_type") == NULL)
+        json_object_set_new(data, "token_type", json_string("default-service"));
+    if (mount->options != NULL)
+        json_object_set(data, "options", mount->options);
+    return data;
+}
+
+static int read_kind(struct request *req, enum engine_kind kind)
+{
+    bool tune;
+    const char *path = mount_path(req, &tune);
+    const struct mount *mount = find_exact(req, kind, path);
+    if (mount == NULL)
+        return fail(req, ERR_INVALID, kind == ENGINE_AUTH ? "No auth engine at %s" : "No secret engine mount at %s", path);
+    reply_data(req, tune ? tune_data(req, mount) : mount_info(mount));
+    return OK;
+}
+
+int sys_mounts_read(struct request *req)
+{
+    return read_kind(req, ENGINE_SECRET);
+}
+
+int sys_auth_read(struct request *req)
+{
+    return read_kind(req, ENGINE_AUTH);
+}
+
+static int write_kind(struct request *req, enum engine_kind kind)
+{
+    bool tune;
+    const char *path = mount_path(req, &tune), *type = json_str(request_data(req), "type", "");
+    if (tune) {
+        const struct mount *mount = find_exact(req, kind, path);
+        return mount != NULL ? mount_tune(req, mount, request_data(req))
+                             : fail(req, ERR_INVALID, "no mount entry found for %s", path);
+    }
+    if (type[0] == '\0')
+        return fail(req, ERR_INVALID, "backend type must be specified as a string");
+    return mount_enable(req, kind, path, type, request_data(req));
+}
+
+int sys_mounts_write(struct request *req)
+{
+    return write_kind(req, ENGINE_SECRET);
+}
+
+int sys_auth_write(struct request *req)
+{
+    return write_kind(req, ENGINE_AUTH);
+}
+
+static int delete_kind(struct request *req, enum engine_kind kind)
+{
+    bool tune;
+    const char *path = mount_path(req, &tune);
+    return tune ? fail(req, ERR_UNSUPPORTED, "1 error occurred:\n\t* unsupported operation\n\n")
+                : mount_disable(req, kind, path);
+}
+
+int sys_mounts_delete(struct request *req)
+{
+    return delete_kind(req, ENGINE_SECRET);
+}
+
+int sys_auth_delete(struct request *req)
+{
+    return delete_kind(req, ENGINE_AUTH);
+}
+
+/* ---- What a user interface or a command line asks before it knows a mount's version ---- */
+
+int sys_ui_mounts_list(struct request *req)
+{
+    struct acl *acl;
+    int rc = policy_acl(req, req->token->policies, &acl);
+    if (rc != OK)
+        return rc;
+    json_t *secret = json_object(), *auth = json_object();
+    for (size_t i = 0; i < mount_table_count(req->mounts); i++) {
+        const struct mount *mount = mount_table_at(req->mounts, i);
+        const char *visibility = json_str(mount->config, "listing_visibility", "");
+        if (strcmp(visibility, "unauth") == 0 || acl_touches(acl, mount->path))
+            json_object_set_new(is_auth(mount) ? auth : secret, listed_path(mount), mount_info(mount));
+    }
+    acl_unref(acl);
+    reply_data(req, json_pack("{s:o, s:o}", "secret", secret, "auth", auth));
+    return OK;
+}
+
+int sys_ui_mounts_read(struct request *req)
+{
+    bool allowed = false;
+    struct acl *acl;
+    const char *path = arena_printf(&req->arena, "%s/", capture(req, "path"));
+    const struct mount *mount = mount_table_find(req->mounts, path);
+    int rc = policy_acl(req, req->token->policies, &acl);
+    if (rc != OK)
+        return rc;
+    allowed = mount != NULL && acl_touches(acl, mount->path);
+    acl_unref(acl);
+    if (!allowed)
+        return fail(req, ERR_DENIED,
+                    "preflight capability check returned 403, please ensure client's policies grant access to path \"%s\"",
+                    path);
+    json_t *data = mount_info(mount);
+    json_object_set_new(data, "path", json_string(mount->path));
+    reply_data(req, data);
+    return OK;
+}
