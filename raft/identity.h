@@ -30,5 +30,7 @@ bool identity_exists(const char *dir);
 int identity_context(const char *dir, bool as_server, SSL_CTX **ret_context, struct err *err) MUST_CHECK;
 /* The node id that the peer's certificate names. ERR_DENIED when there is none. */
 int identity_peer(SSL *ssl, char *ret_node_id, size_t size, struct err *err) MUST_CHECK;
+/* The node id that a context's own certificate names. */
+int identity_own(const SSL_CTX *context, char *ret_node_id, size_t size, struct err *err) MUST_CHECK;
 
 #endif

@@ -52,20 +52,36 @@ struct net_options {
     void (*snapshot_end)(void *ctx, void *sink, int rc);
 };
 
-/* Listens and waits. ERR_INVALID with the reason when the address cannot be had. */
+/*
+ * Listens and waits. ERR_INVALID with the reason when the address cannot be had, or when the certificate is not for this
+ * node; ERR_CORRUPT, naming the file. The options' strings are copied.
+ */
 int net_open(const struct net_options *options, struct net **ret_net, struct err *err) MUST_CHECK;
-/* Closes everything; on_closed is called on the loop when the last handle is gone, and net is freed after it. */
+/*
+ * Closes everything; on_closed is called on the loop when the last handle is gone, and net is freed after it. Until then
+ * only the callbacks of snapshots that still run are called: each ends, with ERR_UNAVAILABLE at the latest when its
+ * callback returns. May be called in any callback on the loop.
+ */
 void net_close(struct net *net, void (*on_closed)(void *ctx));
 
 struct net_peer {
     const char *node_id;
     const char *addr; /* "host:port"; a name is resolved at each dial */
 };
-/* The peers to keep links to; others are cut. */
+/*
+ * The peers to keep links to; others are cut, without a call of on_link, and snapshots to them end. This node's own id
+ * is passed over. Calls nothing back.
+ */
 void net_set_peers(struct net *net, const struct net_peer *peers, size_t n);
-/* Queues a frame; dropped (and false) when there is no link. The payload is copied. */
+/*
+ * Queues a frame; dropped (and false) when there is no link, or too much waits on it. The payload is copied. All that is
+ * queued in one turn of the loop leaves together at its end. Calls nothing back.
+ */
 bool net_send(struct net *net, const char *node_id, uint8_t type, const void *payload, size_t len);
-/* Opens a snapshot connection and starts snapshot_write; false when one to this peer runs already. header is copied. */
+/*
+ * Opens a snapshot connection, to where the link goes, and starts snapshot_write. False, and snapshot stays the caller's,
+ * when one to this peer runs already or when there is no link to it. header (at most 1 MiB) is copied.
+ */
 bool net_send_snapshot(struct net *net, const char *node_id, const void *header, size_t len, void *snapshot);
 bool net_link_up(const struct net *net, const char *node_id);
 
