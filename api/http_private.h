@@ -17,6 +17,7 @@
 #include <h2o.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -66,6 +67,7 @@ struct listener {
 struct port {
     struct worker *worker;
     const struct listener *listener;
+    int fd; /* until the worker's thread has made `sock` of it; -1 then */
     h2o_accept_ctx_t accept;
     h2o_socket_t *sock;
     bool is_paused;
@@ -149,6 +151,7 @@ struct http_server {
     size_t conns_max; /* of one worker */
     pthread_mutex_t reload_lock;
     struct retired *retired;
+    sem_t ready;             /* posted by each worker that takes messages */
     atomic_llong stop_at_ms; /* steady clock; 0: runs */
 };
 
@@ -162,10 +165,11 @@ int listen_open(const char *address, int *ret_fd, struct err *err) MUST_CHECK;
 int tls_context_new(const struct listener *listener, SSL_CTX **ret_ssl, struct err *err) MUST_CHECK;
 
 /* ---- http_worker.c ---- */
+/* Opens the sockets to listen on. */
 int worker_init(struct worker *worker, struct http_server *server, struct err *err) MUST_CHECK;
-/* Closes the sockets of a worker that was never run, or has ended. */
+/* For a worker that was never run, or has ended cleanly. */
 void worker_close(struct worker *worker);
-/* The thread's function; ends some time after the server's stop_at_ms was set. */
+/* The thread's function; posts the server's `ready`, and ends some time after its stop_at_ms was set. */
 void *worker_run(void *worker);
 void worker_send(struct worker *worker, struct message *message);
 bool worker_is_current(const struct worker *worker);

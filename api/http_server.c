@@ -134,6 +134,10 @@ static void start_threads(struct http_server *server)
             abort();
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    for (size_t i = 0; i < server->n_workers; i++) {
+        while (sem_wait(&server->ready) != 0)
+            ; /* interrupted by a signal */
+    }
 }
 
 static void server_free(struct http_server *server)
@@ -146,8 +150,11 @@ static void server_free(struct http_server *server)
     }
     if (server->conf.hosts != NULL)
         h2o_config_dispose(&server->conf);
+    for (size_t i = 0; i < server->n_workers; i++)
+        worker_close(&server->workers[i]);
     for (size_t i = 0; i < server->n_listeners; i++)
         listener_close(&server->listeners[i]);
+    sem_destroy(&server->ready);
     pthread_mutex_destroy(&server->reload_lock);
     free(server->listeners);
     free(server->workers);
@@ -163,6 +170,7 @@ int http_server_start(const struct http_listener *listeners, size_t n, int threa
     if (server == NULL)
         abort();
     pthread_mutex_init(&server->reload_lock, NULL);
+    sem_init(&server->ready, 0, 0);
     server->limits = http_limits;
     server->handler = handler;
     server->handler_ctx = ctx;
@@ -172,8 +180,6 @@ int http_server_start(const struct http_listener *listeners, size_t n, int threa
         rc = init_workers(server, threads, err);
     }
     if (rc != OK) {
-        for (size_t i = 0; i < server->n_workers; i++)
-            worker_close(&server->workers[i]);
         server_free(server);
         return rc;
     }

@@ -137,39 +137,58 @@ static void sync_ports(struct worker *worker)
 
 /* ---- Life ---- */
 
-static int port_open(struct port *port, struct err *err)
-{
-    int fd;
-    int rc = listen_open(port->listener->address, &fd, err);
-
-    if (rc != OK)
-        return rc;
-    port->accept.ctx = &port->worker->ctx;
-    port->accept.hosts = port->worker->server->conf.hosts;
-    port->accept.ssl_ctx = port->listener->ssl;
-    port->sock = h2o_evloop_socket_create(port->worker->ctx.loop, fd, H2O_SOCKET_FLAG_DONT_READ);
-    port->sock->data = port;
-    h2o_socket_read_start(port->sock, on_accept);
-    return OK;
-}
-
 int worker_init(struct worker *worker, struct http_server *server, struct err *err)
 {
     int rc = OK;
 
     worker->server = server;
-    h2o_linklist_init_anchor(&worker->conns);
-    h2o_context_init(&worker->ctx, h2o_evloop_create(), &server->conf);
-    h2o_multithread_register_receiver(worker->ctx.queue, &worker->mailbox, on_messages);
     worker->ports = calloc(server->n_listeners, sizeof *worker->ports);
     if (worker->ports == NULL)
         abort();
-    for (size_t i = 0; rc == OK && i < server->n_listeners; i++) {
-        worker->ports[i].worker = worker;
-        worker->ports[i].listener = &server->listeners[i];
-        rc = port_open(&worker->ports[i], err);
+    for (size_t i = 0; i < server->n_listeners; i++) {
+        struct port *port = &worker->ports[i];
+        port->worker = worker;
+        port->listener = &server->listeners[i];
+        port->fd = -1;
+        if (rc == OK)
+            rc = listen_open(port->listener->address, &port->fd, err);
     }
     return rc;
+}
+
+static void port_begin(struct port *port)
+{
+    port->accept.ctx = &port->worker->ctx;
+    port->accept.hosts = port->worker->server->conf.hosts;
+    port->accept.ssl_ctx = port->listener->ssl;
+    port->sock = h2o_evloop_socket_create(port->worker->ctx.loop, port->fd, H2O_SOCKET_FLAG_DONT_READ);
+    port->sock->data = port;
+    port->fd = -1;
+    h2o_socket_read_start(port->sock, on_accept);
+}
+
+/*
+ * On the worker's own thread: a socket of h2o's recycles its buffers in a variable of the thread that has made it,
+ * even the pipe of the message queue.
+ */
+static void worker_begin(struct worker *worker)
+{
+    h2o_linklist_init_anchor(&worker->conns);
+    h2o_context_init(&worker->ctx, h2o_evloop_create(), &worker->server->conf);
+    h2o_multithread_register_receiver(worker->ctx.queue, &worker->mailbox, on_messages);
+    for (size_t i = 0; i < worker->server->n_listeners; i++)
+        port_begin(&worker->ports[i]);
+}
+
+static void worker_end(struct worker *worker)
+{
+    h2o_loop_t *loop = worker->ctx.loop;
+
+    (void)h2o_evloop_run(loop, 0); /* frees closed sockets */
+    h2o_multithread_unregister_receiver(worker->ctx.queue, &worker->mailbox);
+    h2o_context_dispose(&worker->ctx);
+    (void)h2o_evloop_run(loop, 0);
+    h2o_evloop_destroy(loop);
 }
 
 static void close_ports(struct worker *worker)
@@ -183,14 +202,10 @@ static void close_ports(struct worker *worker)
 
 void worker_close(struct worker *worker)
 {
-    h2o_loop_t *loop = worker->ctx.loop;
-
-    close_ports(worker);
-    (void)h2o_evloop_run(loop, 0); /* frees closed sockets */
-    h2o_multithread_unregister_receiver(worker->ctx.queue, &worker->mailbox);
-    h2o_context_dispose(&worker->ctx);
-    (void)h2o_evloop_run(loop, 0);
-    h2o_evloop_destroy(loop);
+    for (size_t i = 0; i < worker->server->n_listeners; i++) {
+        if (worker->ports[i].fd >= 0)
+            close(worker->ports[i].fd);
+    }
     free(worker->ports);
 }
 
@@ -227,6 +242,8 @@ void *worker_run(void *arg)
     int64_t now_ms = clock_steady_ms();
 
     current = worker;
+    worker_begin(worker);
+    sem_post(&worker->server->ready);
     while (!has_ended(worker, now_ms)) {
         sync_ports(worker);
         /* It returns -1 on any trouble of epoll; there is nothing to do but to go on. */
@@ -236,7 +253,7 @@ void *worker_run(void *arg)
             worker_sweep(worker, now_ms);
     }
     if (worker->is_clean)
-        worker_close(worker);
+        worker_end(worker);
     current = NULL;
     return NULL;
 }
