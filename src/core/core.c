@@ -413,15 +413,19 @@ static void drain(struct core *core, int drain_ms)
         usleep(10000);
 }
 
+void core_step_aside(struct core *core)
+{
+    struct err err = {0};
+    if (core != NULL && core_epoch(core) != 0 && cluster_step_down(core->cluster, NULL, &err) != OK)
+        log_info("core", "nobody takes over the leadership: %s", err_text(&err));
+}
+
 void core_close(struct core *core, int drain_ms)
 {
     if (core == NULL)
         return;
-    struct err err = {0};
     join_retry_stop(core);
     drain(core, drain_ms);
-    if (core_epoch(core) != 0 && cluster_step_down(core->cluster, NULL, &err) != OK)
-        log_info("core", "nobody takes over the leadership: %s", err_text(&err));
     pthread_mutex_lock(&core->mutex);
     core->is_stopping = true;
     pthread_cond_broadcast(&core->changed);

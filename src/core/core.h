@@ -52,7 +52,9 @@ struct core; /* its members: core/core_private.h, for src/core alone */
 
 /* Opens the data directory and takes part in its cluster, if any. Errors: as cluster_open() and store_open(). */
 int core_open(const struct core_options *options, struct core **ret_core, struct err *err) MUST_CHECK;
-/* Steps down if there is somebody to lead, lets running requests end for up to drain_ms, closes everything. */
+/* Hands the leadership to somebody, if this node has it and there is somebody. Waits. */
+void core_step_aside(struct core *core);
+/* Lets running requests end for up to drain_ms, then closes everything. NULL is fine. */
 void core_close(struct core *core, int drain_ms);
 
 enum core_standing core_standing(struct core *core);

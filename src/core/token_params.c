@@ -67,8 +67,9 @@ static int check_type(struct request *req, const json_t *record)
     const char *type = json_str(record, "token_type", "default");
     bool is_batch = strcmp(type, "batch") == 0 || strcmp(type, "default-batch") == 0;
     if (is_batch && json_int(record, "token_num_uses", 0) != 0)
-        return fail(req, ERR_INVALID,
-                    "'token_type' cannot be 'batch' or 'default_batch' when set to generate tokens with limited use count");
+        return fail(
+            req, ERR_INVALID,
+            "'token_type' cannot be 'batch' or 'default_batch' when set to generate tokens with limited use count");
     if (is_batch && json_int(record, "token_period", 0) != 0)
         return fail(req, ERR_INVALID,
                     "'token_type' cannot be 'batch' or 'default_batch' when set to generate periodic tokens");
@@ -83,10 +84,12 @@ static int check_cidrs(struct request *req, const json_t *record)
 {
     const json_t *block;
     size_t i;
-    json_array_foreach (json_list_at(record, "token_bound_cidrs"), i, block)
-        if (!cidr_is_valid(json_string_value(block)))
-            return fail(req, ERR_INVALID, "error parsing address \"%.64s\": it is no IPv4 or IPv6 address or block",
-                        json_string_value(block));
+    json_array_foreach(
+        json_list_at(record, "token_bound_cidrs"), i,
+        block) if (!cidr_is_valid(json_string_value(block))) return fail(req, ERR_INVALID,
+                                                                         "error parsing address \"%.64s\": it is no "
+                                                                         "IPv4 or IPv6 address or block",
+                                                                         json_string_value(block));
     return OK;
 }
 
@@ -107,9 +110,9 @@ static int check_policies(struct request *req, const json_t *record)
 {
     const json_t *name;
     size_t i;
-    json_array_foreach (json_list_at(record, "token_policies"), i, name)
-        if (strcmp(folded(&req->arena, json_string_value(name)), "root") == 0)
-            return fail(req, ERR_INVALID, "auth methods cannot create root tokens");
+    json_array_foreach(json_list_at(record, "token_policies"), i,
+                       name) if (strcmp(folded(&req->arena, json_string_value(name)), "root") ==
+                                 0) return fail(req, ERR_INVALID, "auth methods cannot create root tokens");
     return OK;
 }
 
@@ -172,7 +175,8 @@ json_t *token_params_policies(const json_t *record)
     const json_t *name;
     size_t i;
     arena_init(&arena);
-    json_array_foreach (json_list_at(record, "token_policies"), i, name) {
+    json_array_foreach(json_list_at(record, "token_policies"), i, name)
+    {
         const char *text = folded(&arena, json_string_value(name));
         if (text[0] != '\0')
             json_array_append_new(policies, json_string(text));

@@ -15,17 +15,19 @@
 #include "core/request.h"
 
 /* Rows for a route's table of fields. */
-#define TOKEN_PARAM_FIELDS                                                                                          \
-    {"token_ttl", FIELD_DURATION, "How long a token lives at first."},                                              \
-        {"token_max_ttl", FIELD_DURATION, "How long a token lives at most, with all renewals."},                    \
-        {"token_policies", FIELD_LIST, "The policies of a token."},                                                 \
-        {"token_bound_cidrs", FIELD_LIST, "The addresses that a token can be used from."},                          \
-        {"token_explicit_max_ttl", FIELD_DURATION, "How long a token lives at most, whatever its period."},         \
-        {"token_no_default_policy", FIELD_BOOL, "Whether a token goes without the policy default."},                \
-        {"token_num_uses", FIELD_INT, "How many requests a token is good for; 0 for any number."},                  \
-        {"token_period", FIELD_DURATION, "How long each renewal of a periodic token is good for."},                 \
-        {"token_type", FIELD_STRING, "default or service."},                                                        \
-        {"token_strictly_bind_ip", FIELD_BOOL, "Whether a token can be used only from the address that logged in."}
+#define TOKEN_PARAM_FIELDS                                                                                             \
+    {"token_ttl", FIELD_DURATION, "How long a token lives at first."},                                                 \
+        {"token_max_ttl", FIELD_DURATION, "How long a token lives at most, with all renewals."},                       \
+        {"token_policies", FIELD_LIST, "The policies of a token."},                                                    \
+        {"token_bound_cidrs", FIELD_LIST, "The addresses that a token can be used from."},                             \
+        {"token_explicit_max_ttl", FIELD_DURATION, "How long a token lives at most, whatever its period."},            \
+        {"token_no_default_policy", FIELD_BOOL, "Whether a token goes without the policy default."},                   \
+        {"token_num_uses", FIELD_INT, "How many requests a token is good for; 0 for any number."},                     \
+        {"token_period", FIELD_DURATION, "How long each renewal of a periodic token is good for."},                    \
+        {"token_type", FIELD_STRING, "default or service."},                                                           \
+    {                                                                                                                  \
+        "token_strictly_bind_ip", FIELD_BOOL, "Whether a token can be used only from the address that logged in."      \
+    }
 
 /* A shorter name of old for a parameter. */
 struct token_alias {

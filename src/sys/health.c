@@ -63,9 +63,9 @@ int sys_health(struct request *req)
     bool is_sealed = standing == CORE_SEALED || standing == CORE_UNINITIALIZED;
     json_t *data = json_pack("{s:b, s:b, s:b, s:b, s:s, s:s, s:I, s:s, s:b, s:i, s:i}", "initialized",
                              standing != CORE_UNINITIALIZED, "sealed", is_sealed, "standby", standing != CORE_ACTIVE,
-                             "performance_standby", 0, "replication_performance_mode", "disabled", "replication_dr_mode",
-                             "disabled", "server_time_utc", (json_int_t)(clock_wall_ms() / 1000), "version",
-                             COFFER_VERSION, "enterprise", 0, "echo_duration_ms", 0, "clock_skew_ms", 0);
+                             "performance_standby", 0, "replication_performance_mode", "disabled",
+                             "replication_dr_mode", "disabled", "server_time_utc", (json_int_t)(clock_wall_ms() / 1000),
+                             "version", COFFER_VERSION, "enterprise", 0, "echo_duration_ms", 0, "clock_skew_ms", 0);
     if (!is_sealed) {
         json_t *status = seal_cluster(req->core);
         json_object_update(data, status);
@@ -83,11 +83,11 @@ int sys_leader(struct request *req)
         return fail(req, ERR_SEALED, "Vault is sealed");
     struct cluster_status status;
     cluster_status(core_cluster(req->core), &status);
-    json_t *data = json_pack("{s:b, s:b, s:s, s:s, s:b, s:i, s:I, s:I}", "ha_enabled", 1, "is_self",
-                             standing == CORE_ACTIVE, "leader_address", status.leader_api_addr, "leader_cluster_address",
-                             status.leader_cluster_addr, "performance_standby", 0,
-                             "performance_standby_last_remote_wal", 0, "raft_committed_index",
-                             (json_int_t)status.commit_index, "raft_applied_index", (json_int_t)status.applied_index);
+    json_t *data =
+        json_pack("{s:b, s:b, s:s, s:s, s:b, s:i, s:I, s:I}", "ha_enabled", 1, "is_self", standing == CORE_ACTIVE,
+                  "leader_address", status.leader_api_addr, "leader_cluster_address", status.leader_cluster_addr,
+                  "performance_standby", 0, "performance_standby_last_remote_wal", 0, "raft_committed_index",
+                  (json_int_t)status.commit_index, "raft_applied_index", (json_int_t)status.applied_index);
     if (standing == CORE_ACTIVE) {
         char since[40];
         clock_format_rfc3339(core_active_since_ns(req->core), since, sizeof since);

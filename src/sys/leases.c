@@ -42,7 +42,8 @@ int sys_leases_list(struct request *req)
 {
     json_t *names;
     const char *prefix = capture(req, "prefix");
-    int rc = txn_list(req->txn, arena_printf(&req->arena, "lease/id/%s", prefix != NULL ? prefix : ""), NULL, 0, &names);
+    int rc =
+        txn_list(req->txn, arena_printf(&req->arena, "lease/id/%s", prefix != NULL ? prefix : ""), NULL, 0, &names);
     return rc == OK ? reply_keys(req, names) : rc;
 }
 

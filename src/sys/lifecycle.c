@@ -36,8 +36,9 @@ static int check_init(struct request *req)
 {
     if (field_int(req, "recovery_shares", 0) != 0 || field_int(req, "recovery_threshold", 0) != 0 ||
         json_array_size(field_json(req, "recovery_pgp_keys")) > 0)
-        return fail(req, ERR_INVALID,
-                    "parameters recovery_shares,recovery_threshold,recovery_pgp_keys not applicable to seal type shamir");
+        return fail(
+            req, ERR_INVALID,
+            "parameters recovery_shares,recovery_threshold,recovery_pgp_keys not applicable to seal type shamir");
     /* Better refused than answered with shares in clear. */
     if (json_array_size(field_json(req, "pgp_keys")) > 0 || field_str(req, "root_token_pgp_key", "")[0] != '\0')
         return fail(req, ERR_INVALID, "pgp_keys and root_token_pgp_key are not supported");

