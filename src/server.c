@@ -210,8 +210,6 @@ static int start(struct server *server, struct err *err)
 
 static void stop(struct server *server)
 {
-    if (server->gateway != NULL)
-        gateway_drain(server->gateway);
     core_step_aside(server->core);
     if (server->gateway != NULL)
         gateway_stop(server->gateway, DRAIN_MS);
