@@ -2,6 +2,7 @@
 """The fixtures. What is expensive is shared by the tests of a module; each test works at paths of its own."""
 import itertools
 import os
+import subprocess
 
 import pytest
 
@@ -135,6 +136,18 @@ def moto(_moto):
     """A local AWS that checks signatures and policies, empty but for Coffer's own user."""
     _moto.reset()
     return _moto
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 16 MiB of its own; needs root."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
 @pytest.fixture

@@ -119,6 +119,7 @@ disable_mlock = true
         import hvac
         session = requests.Session()
         session.trust_env = False
+        session.verify = str(self.authority.ca_file)
         return hvac.Client(self.address, token, verify=str(self.authority.ca_file), session=session)
 
     def cli(self, *args, token=None, stdin=None, env=None, binary=None):
