@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli.h — the command line: every command but the server speaks to a server over HTTP, as any client does.
+ */
+#ifndef COFFER_CLI_CLI_H
+#define COFFER_CLI_CLI_H
+
+/* A command that lives elsewhere, because it is no client: the server. */
+struct cli_foreign {
+    const char *name;                  /* its word on the command line */
+    const char *help;                  /* one line in the list of commands */
+    int (*run)(int argc, char **argv); /* argv[0] is the name; returns the exit code */
+};
+
+/*
+ * Runs the command line and returns the exit code: 0, 1 for a local mistake, 2 for an error of the
+ * server or on the way to it, 127 for no such command. `foreign` (or NULL) is listed with the other
+ * commands and run untouched when its name comes first, before anything else is set up.
+ */
+int cli_main(int argc, char **argv, const struct cli_foreign *foreign);
+
+#endif

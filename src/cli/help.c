@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/help.h"
+
+#include <string.h>
+
+#include "cli/options.h"
+
+#define LINE_WIDTH 78
+#define NAME_WIDTH 18
+
+static void put_line(FILE *out, const char *name, const char *help)
+{
+    fprintf(out, "    %-*s  %s\n", NAME_WIDTH, name, help);
+}
+
+/* The commands of every day, in the order in which a newcomer meets them. */
+static const char *const common_names[] = {"status", "login", "read", "write", "list", "delete", "kv", "unwrap", NULL};
+
+static bool is_common(const char *name)
+{
+    for (int i = 0; common_names[i]; i++) {
+        if (!strcmp(name, common_names[i]))
+            return true;
+    }
+    return false;
+}
+
+static void visit_other(const struct command *command, void *arg)
+{
+    if (!is_common(command->name))
+        put_line(arg, command->name, command->help);
+}
+
+void help_put_overview(FILE *out, const struct cli_foreign *foreign)
+{
+    int words;
+
+    fputs("Usage: coffer <command> [options] [args]\n\nCommon commands:\n", out);
+    for (int i = 0; common_names[i]; i++)
+        put_line(out, common_names[i], command_find(1, (char *[]){(char *)common_names[i]}, &words)->help);
+    fputs("\nOther commands:\n", out);
+    if (foreign)
+        put_line(out, foreign->name, foreign->help);
+    command_each("", visit_other, out);
+    put_line(out, "version", "Print the version of this program");
+    fputs("\n\"coffer <command> -help\" explains a command and shows an example.\n"
+          "COFFER_ADDR and COFFER_TOKEN say which server, and who you are.\n",
+          out);
+}
+
+/* Breaks a paragraph into lines; text is one paragraph without line breaks. */
+static void put_wrapped(FILE *out, const char *text, size_t len, int indent)
+{
+    int column = 0;
+
+    while (len) {
+        size_t word = 0;
+
+        while (word < len && text[word] != ' ')
+            word++;
+        if (column && column + 1 + (int)word > LINE_WIDTH) {
+            fputc('\n', out);
+            column = 0;
+        }
+        column += fprintf(out, "%*s%.*s", column ? 1 : indent, "", (int)word, text);
+        text += word + (word < len);
+        len -= word + (word < len);
+    }
+    fputc('\n', out);
+}
+
+/* Paragraphs; a line that begins with '$' is an example and stays as it is. */
+static void put_about(FILE *out, const char *about)
+{
+    while (*about) {
+        size_t len = strcspn(about, "\n");
+
+        if (*about == '$')
+            fprintf(out, "      %.*s\n", (int)len, about);
+        else if (len)
+            put_wrapped(out, about, len, 2);
+        else
+            fputc('\n', out);
+        about += len + (about[len] == '\n');
+    }
+}
+
+static const char *value_name(enum option_kind kind)
+{
+    static const char *const names[] = {
+        [OPTION_TEXT] = "=<text>",         [OPTION_FLAG] = "",        [OPTION_NUMBER] = "=<number>",
+        [OPTION_DURATION] = "=<duration>", [OPTION_LIST] = "=<text>", [OPTION_MAP] = "=<key=value>",
+    };
+
+    return names[kind];
+}
+
+static void put_option(FILE *out, const struct option_def *def)
+{
+    char line[1024];
+    int len = snprintf(line, sizeof line, "%s", def->help);
+
+    if (def->kind == OPTION_LIST || def->kind == OPTION_MAP)
+        len += snprintf(line + len, sizeof line - (size_t)len, " May be given several times.");
+    if (def->alias)
+        len += snprintf(line + len, sizeof line - (size_t)len, " Also -%s.", def->alias);
+    if (def->env)
+        len += snprintf(line + len, sizeof line - (size_t)len, " Environment: COFFER_%s, BAO_%s, VAULT_%s.", def->env,
+                        def->env, def->env);
+    fprintf(out, "\n  -%s%s\n", def->name, value_name(def->kind));
+    put_wrapped(out, line, (size_t)len, 6);
+}
+
+static void put_options(FILE *out, const char *title, const struct option_def *table)
+{
+    if (title)
+        fprintf(out, "\n%s:\n", title);
+    for (; table && table->name; table++)
+        put_option(out, table);
+}
+
+static void put_all_options(FILE *out, const struct command *command)
+{
+    if (command->options)
+        put_options(out, "Options", command->options);
+    if (command->flags & (COMMAND_FORMAT | COMMAND_FIELD | COMMAND_DETAILED | COMMAND_RAW)) {
+        put_options(out, "Output options", format_option);
+        if (command->flags & COMMAND_FIELD)
+            put_options(out, NULL, field_option);
+        if (command->flags & COMMAND_DETAILED)
+            put_options(out, NULL, detailed_option);
+    }
+    if (!(command->flags & COMMAND_LOCAL))
+        put_options(out, "HTTP options", http_options);
+}
+
+static void visit_below(const struct command *command, void *arg)
+{
+    put_line(arg, command_word(command), command->help);
+}
+
+void help_put_command(FILE *out, const struct command *command)
+{
+    if (!command->run)
+        fprintf(out, "Usage: coffer %s <subcommand> [options] [args]\n\n", command->name);
+    else
+        fprintf(out, "Usage: coffer %s [options]%s%s\n\n", command->name, *command->args ? " " : "", command->args);
+    put_about(out, command->about);
+    if (command->run) {
+        put_all_options(out, command);
+        return;
+    }
+    fputs("\nSubcommands:\n", out);
+    command_each(command->name, visit_below, out);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/http.h"
+
+#include <curl/curl.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/secret.h"
+
+/* An answer beyond this is no answer of a secrets server. */
+#define BODY_BYTES_MAX ((size_t)256 << 20)
+
+struct http {
+    CURL *curl;
+    char *server_name;
+    char reason[CURL_ERROR_SIZE];
+};
+
+/* curl copies tokens and bodies about; what it frees is wiped, as everything else here. */
+static void wiping_free(void *memory)
+{
+    if (memory) {
+        secret_wipe(memory, malloc_usable_size(memory));
+        free(memory);
+    }
+}
+
+static void *wiping_realloc(void *memory, size_t size)
+{
+    size_t old_size = memory ? malloc_usable_size(memory) : 0;
+    void *moved = malloc(size);
+
+    if (moved && memory) {
+        memcpy(moved, memory, old_size < size ? old_size : size);
+        wiping_free(memory);
+    }
+    return moved;
+}
+
+static void set_text(CURL *curl, CURLoption option, const char *text)
+{
+    if (text && *text)
+        curl_easy_setopt(curl, option, text);
+}
+
+struct http *http_new(const struct http_settings *settings)
+{
+    struct http *http = calloc(1, sizeof *http);
+
+    curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc, strdup, calloc);
+    http->curl = curl_easy_init();
+    if (!http->curl)
+        abort();
+    curl_easy_setopt(http->curl, CURLOPT_ERRORBUFFER, http->reason);
+    curl_easy_setopt(http->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(http->curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(http->curl, CURLOPT_USERAGENT, "coffer/" COFFER_VERSION);
+    curl_easy_setopt(http->curl, CURLOPT_TIMEOUT_MS, (long)settings->timeout_ms);
+    set_text(http->curl, CURLOPT_CAINFO, settings->ca_cert);
+    if (!settings->ca_cert || !*settings->ca_cert)
+        set_text(http->curl, CURLOPT_CAPATH, settings->ca_path);
+    set_text(http->curl, CURLOPT_SSLCERT, settings->client_cert);
+    set_text(http->curl, CURLOPT_SSLKEY, settings->client_key);
+    set_text(http->curl, CURLOPT_UNIX_SOCKET_PATH, settings->unix_socket);
+    if (settings->skip_verify) {
+        curl_easy_setopt(http->curl, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(http->curl, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+    if (settings->server_name && *settings->server_name)
+        http->server_name = strdup(settings->server_name);
+    return http;
+}
+
+void http_free(struct http *http)
+{
+    if (!http)
+        return;
+    curl_easy_cleanup(http->curl);
+    curl_global_cleanup();
+    free(http->server_name);
+    free(http);
+}
+
+static size_t take_body(char *data, size_t size, size_t n, void *arg)
+{
+    struct http_reply *reply = arg;
+
+    if (reply->body.len + size * n > BODY_BYTES_MAX)
+        return 0;
+    buf_put(&reply->body, data, size * n);
+    return size * n;
+}
+
+/*
+ * curl takes the name for SNI and verification from the URL alone. So the URL is given the wanted name,
+ * CURLOPT_CONNECT_TO leads it to the real host, and a Host header says the real host too.
+ */
+static void rename_host(CURLU *parts, const char *name, struct curl_slist **connect_to, struct curl_slist **headers)
+{
+    char *host = NULL, *port = NULL;
+    struct buf line = BUF_INIT;
+
+    if (curl_url_get(parts, CURLUPART_HOST, &host, 0) || curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT))
+        goto out;
+    buf_printf(&line, "::%s:%s", host, port);
+    *connect_to = curl_slist_append(NULL, buf_str(&line));
+    buf_clear(&line);
+    buf_printf(&line, "Host: %s:%s", host, port);
+    *headers = curl_slist_append(*headers, buf_str(&line));
+    curl_url_set(parts, CURLUPART_HOST, name, 0);
+out:
+    curl_free(host);
+    curl_free(port);
+    buf_close(&line);
+}
+
+static void set_method(CURL *curl, const char *method, const struct buf *body)
+{
+    /* Without a body, GET is the only method that makes curl expect none. */
+    curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
+    if (body) {
+        curl_easy_setopt(curl, CURLOPT_POST, 1L);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->len);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body->data ? (const char *)body->data : "");
+    }
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+}
+
+static int perform(struct http *http, struct http_reply *reply, struct err *err)
+{
+    CURLcode rc;
+
+    http->reason[0] = '\0';
+    rc = curl_easy_perform(http->curl);
+    if (rc == CURLE_WRITE_ERROR)
+        return err_set(err, ERR_TOO_LARGE, "the answer is larger than %zu bytes", BODY_BYTES_MAX);
+    if (rc)
+        return err_set(err, ERR_UPSTREAM, "%s", http->reason[0] ? http->reason : curl_easy_strerror(rc));
+    curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &reply->status);
+    return OK;
+}
+
+static void take_location(struct http *http, struct http_reply *reply)
+{
+    char *location = NULL;
+
+    curl_easy_getinfo(http->curl, CURLINFO_REDIRECT_URL, &location);
+    if (location)
+        buf_puts(&reply->location, location);
+}
+
+int http_exchange(struct http *http, const char *method, const char *url, const char *const *headers,
+                  const struct buf *body, struct http_reply *ret_reply, struct err *err)
+{
+    struct curl_slist *list = curl_slist_append(NULL, "Expect:"), *connect_to = NULL;
+    CURLU *parts = curl_url();
+    int rc;
+
+    buf_clear(&ret_reply->body);
+    buf_clear(&ret_reply->location);
+    ret_reply->status = 0;
+    if (curl_url_set(parts, CURLUPART_URL, url, 0)) {
+        rc = err_set(err, ERR_INVALID, "the address is no http:// or https:// URL");
+        goto out;
+    }
+    for (; *headers; headers++)
+        list = curl_slist_append(list, *headers);
+    if (http->server_name)
+        rename_host(parts, http->server_name, &connect_to, &list);
+    set_method(http->curl, method, body);
+    curl_easy_setopt(http->curl, CURLOPT_CURLU, parts);
+    curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, list);
+    curl_easy_setopt(http->curl, CURLOPT_CONNECT_TO, connect_to);
+    curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, take_body);
+    curl_easy_setopt(http->curl, CURLOPT_WRITEDATA, ret_reply);
+    rc = perform(http, ret_reply, err);
+    if (!rc)
+        take_location(http, ret_reply);
+    curl_easy_setopt(http->curl, CURLOPT_CURLU, NULL);
+out:
+    curl_slist_free_all(list);
+    curl_slist_free_all(connect_to);
+    curl_url_cleanup(parts);
+    return rc;
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "cli/api.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/prompt.h"
+#include "cli/seal_status.h"
+#include "cli/secret_reply.h"
+
+static int status(struct cli *cli)
+{
+    json_t *seal;
+    int code;
+
+    if (api_call(cli, "GET", "sys/seal-status", NULL, NULL, &seal))
+        /* 2 means sealed here, so that scripts can tell. */
+        return cli_fail(cli, "Error checking seal status") ? EXIT_LOCAL : EXIT_OK;
+    code = seal_status_print(cli, seal);
+    if (code)
+        return EXIT_LOCAL;
+    return json_flag(seal, "sealed", true) ? EXIT_REMOTE : EXIT_OK;
+}
+
+static int init_status(struct cli *cli)
+{
+    json_t *reply;
+
+    if (api_call(cli, "GET", "sys/init", NULL, NULL, &reply))
+        return cli_fail(cli, "Error checking initialization status") ? EXIT_LOCAL : EXIT_OK;
+    if (json_flag(reply, "initialized", false))
+        return cli_success(cli, "Vault is initialized");
+    cli_success(cli, "Vault is not initialized");
+    return EXIT_REMOTE;
+}
+
+/* The answer of sys/init under the names that clients print. */
+static json_t *init_result(struct cli *cli, const json_t *reply, const json_t *asked)
+{
+    json_t *result = json_object();
+    static const char *const names[][2] = {{"unseal_keys_b64", "keys_base64"},
+                                           {"unseal_keys_hex", "keys"},
+                                           {"recovery_keys_b64", "recovery_keys_base64"},
+                                           {"recovery_keys_hex", "recovery_keys"}};
+
+    for (int i = 0; i < 4; i++) {
+        json_t *list = json_list_at(reply, names[i][1]);
+
+        json_object_set_new(result, names[i][0], list ? json_incref(list) : json_array());
+        if (i == 1) {
+            json_object_set(result, "unseal_shares", json_object_get(asked, "secret_shares"));
+            json_object_set(result, "unseal_threshold", json_object_get(asked, "secret_threshold"));
+        }
+    }
+    json_object_set_new(result, "recovery_keys_shares", json_integer(json_int(asked, "recovery_shares", 0)));
+    json_object_set_new(result, "recovery_keys_threshold", json_integer(json_int(asked, "recovery_threshold", 0)));
+    json_object_set(result, "root_token", json_object_get(reply, "root_token"));
+    return cli_keep(cli, result);
+}
+
+static void print_keys(const char *title, const json_t *keys)
+{
+    json_t *key;
+    size_t i;
+
+    json_array_foreach((json_t *)keys, i, key)
+    {
+        printf("%s %zu: %s\n", title, i + 1, json_string_value(key));
+    }
+}
+
+static int print_init(struct cli *cli, const json_t *result, int64_t shares, int64_t threshold)
+{
+    print_keys("Unseal Key", json_list_at(result, "unseal_keys_b64"));
+    print_keys("Recovery Key", json_list_at(result, "recovery_keys_b64"));
+    printf("\nInitial Root Token: %s\n\n", json_str(result, "root_token", ""));
+    if (json_array_size(json_list_at(result, "recovery_keys_b64")))
+        return cli_success(cli, "Success! Vault is initialized\n\n"
+                                "The server unseals itself. The recovery keys above are not shown again: give them to\n"
+                                "people who do not share one place, for what needs more than a token.");
+    return cli_success(cli,
+                       "Vault initialized with %lld key shares and a key threshold of %lld.\n\n"
+                       "The keys above are not shown again and are stored nowhere. Give them to people who\n"
+                       "do not share one place. After every start %lld of them must be given to\n"
+                       "\"coffer operator unseal\" before the server answers. With fewer than %lld left, all that\n"
+                       "is stored is lost for good.",
+                       (long long)shares, (long long)threshold, (long long)threshold, (long long)threshold);
+}
+
+static int operator_init(struct cli *cli)
+{
+    int64_t shares = option_number(cli, "key-shares", 5), threshold = option_number(cli, "key-threshold", 3);
+    json_t *asked, *reply, *result;
+
+    if (option_flag(cli, "status"))
+        return init_status(cli);
+    asked = cli_keep(
+        cli, json_pack("{s:I, s:I}", "secret_shares", (json_int_t)shares, "secret_threshold", (json_int_t)threshold));
+    option_into(cli, "recovery-shares", asked, NULL);
+    option_into(cli, "recovery-threshold", asked, NULL);
+    if (api_call(cli, "PUT", "sys/init", NULL, json_incref(asked), &reply))
+        return cli_fail(cli, "Error initializing");
+    result = init_result(cli, reply, asked);
+    return cli->format == FORMAT_TABLE ? print_init(cli, result, shares, threshold) : output_value(cli, result);
+}
+
+static int ask_for_key(struct cli *cli, const char **ret_key)
+{
+    struct err err = {0};
+
+    if (cli->argc) {
+        *ret_key = cli_trim_path(cli, cli->argv[0]);
+        return EXIT_OK;
+    }
+    if (prompt_secret(cli, "Unseal Key (will be hidden): ", ret_key, &err))
+        return cli_mistake("The unseal key cannot be asked for: %s. On a terminal it is typed unseen; where there is\n"
+                           "none, give it as the argument.",
+                           err_text(&err));
+    *ret_key = cli_trim_path(cli, *ret_key);
+    return EXIT_OK;
+}
+
+static int operator_unseal(struct cli *cli)
+{
+    json_t *body, *seal;
+    const char *key;
+    int code;
+
+    if (option_flag(cli, "reset")) {
+        if (api_call(cli, "PUT", "sys/unseal", NULL, json_pack("{s:b}", "reset", 1), &seal))
+            return cli_fail(cli, "Error resetting unseal process");
+        return seal_status_print(cli, seal);
+    }
+    code = ask_for_key(cli, &key);
+    if (code)
+        return code;
+    body = json_pack("{s:s}", "key", key);
+    option_into(cli, "migrate", body, NULL);
+    if (api_call(cli, "PUT", "sys/unseal", NULL, body, &seal))
+        return cli_fail(cli, "Error unsealing");
+    return seal_status_print(cli, seal);
+}
+
+static int operator_seal(struct cli *cli)
+{
+    json_t *reply;
+
+    if (api_call(cli, "PUT", "sys/seal", NULL, NULL, &reply))
+        return cli_fail(cli, "Error sealing");
+    return cli_success(cli, "Success! Vault is sealed.");
+}
+
+static int operator_step_down(struct cli *cli)
+{
+    json_t *reply;
+
+    if (api_call(cli, "PUT", "sys/step-down", NULL, NULL, &reply))
+        return cli_fail(cli, "Error stepping down");
+    return cli_success(cli, "Success! Stepped down: %s", api_address(cli));
+}
+
+/* "02 Jan 26 15:04 UTC", as RFC 822 has it; the text itself when it is no time. */
+static const char *install_time(struct cli *cli, const char *rfc3339)
+{
+    int64_t ns = clock_parse_rfc3339(rfc3339);
+    time_t seconds = (time_t)(ns / 1000000000);
+    struct tm parts;
+    char text[32];
+
+    if (ns < 0 || !gmtime_r(&seconds, &parts) || !strftime(text, sizeof text, "%d %b %y %H:%M UTC", &parts))
+        return rfc3339;
+    return arena_strdup(&cli->arena, text);
+}
+
+static int print_key_status(struct cli *cli)
+{
+    json_t *secret, *data, *status;
+    struct table table;
+
+    if (api_read(cli, "sys/key-status", NULL, &secret))
+        return cli_fail(cli, "Error reading key status");
+    data = json_map_at(secret, "data");
+    status = cli_keep(cli, json_pack("{s:I, s:s, s:I}", "term", (json_int_t)json_int(data, "term", 0), "install_time",
+                                     json_str(data, "install_time", ""), "encryptions",
+                                     (json_int_t)json_int(data, "encryptions", 0)));
+    table_init(&table, &cli->arena, 2);
+    table_row(&table, "Key Term", secret_value(cli, json_object_get(status, "term")));
+    table_row(&table, "Install Time", install_time(cli, json_str(data, "install_time", "")));
+    table_row(&table, "Encryption Count", secret_value(cli, json_object_get(status, "encryptions")));
+    return output_table_or_value(cli, &table, status);
+}
+
+static int operator_rotate(struct cli *cli)
+{
+    json_t *secret;
+
+    if (api_post(cli, "sys/rotate", json_object(), &secret))
+        return cli_fail(cli, "Error rotating key");
+    cli_success(cli, "Success! Rotated key\n");
+    return print_key_status(cli);
+}
+
+/* Without the fraction of a second. */
+static const char *echo_time(struct cli *cli, const char *rfc3339)
+{
+    size_t len = strcspn(rfc3339, ".");
+
+    return rfc3339[len] ? cli_printf(cli, "%.*sZ", (int)len, rfc3339) : rfc3339;
+}
+
+static int operator_members(struct cli *cli)
+{
+    json_t *secret, *nodes, *node;
+    struct table table;
+    size_t i;
+
+    if (api_read(cli, "sys/ha-status", NULL, &secret))
+        return cli_fail(cli, "Error reading the members of the cluster");
+    nodes = json_list_at(json_map_at(secret, "data"), "nodes");
+    if (cli->format != FORMAT_TABLE)
+        return output_value(cli, cli_keep(cli, json_pack("{s:O}", "Nodes", nodes)));
+    table_init(&table, &cli->arena, 7);
+    table_header(&table, "Host Name", "API Address", "Cluster Address", "Active Node", "Version", "Upgrade Version",
+                 "Last Echo");
+    json_array_foreach(nodes, i, node)
+    {
+        table_row(&table, json_str(node, "hostname", ""), json_str(node, "api_address", ""),
+                  json_str(node, "cluster_address", ""), json_flag(node, "active_node", false) ? "true" : "false",
+                  json_str(node, "version", ""), json_str(node, "upgrade_version", ""),
+                  echo_time(cli, json_str(node, "last_echo", "")));
+    }
+    return output_table(cli, &table);
+}
+
+static const struct option_def init_options[] = {
+    {"key-shares", OPTION_NUMBER, "Into how many keys the unseal key is split. The default is 5.", "n", NULL},
+    {"key-threshold", OPTION_NUMBER, "How many of them unseal. The default is 3.", "t", NULL},
+    {"recovery-shares", OPTION_NUMBER, "How many recovery keys, when the server unseals itself.", NULL, NULL},
+    {"recovery-threshold", OPTION_NUMBER, "How many of them are needed together.", NULL, NULL},
+    {"status", OPTION_FLAG, "Only tell whether the server is initialized: exit code 0 yes, 2 no, 1 error.", NULL, NULL},
+    {0},
+};
+
+static const struct option_def unseal_options[] = {
+    {"migrate", OPTION_FLAG, "The key is for a change from one kind of seal to another.", NULL, NULL},
+    {"reset", OPTION_FLAG, "Forget the keys given so far.", NULL, NULL},
+    {0},
+};
+
+const struct command operator_commands[] = {
+    {"status", status, "Show whether the server is sealed and its part in the cluster", "",
+     "Prints the state of the server. The exit code is 0 when it is unsealed, 2 when it is sealed, 1 when it cannot be "
+     "asked.\n\n"
+     "$ coffer status\n",
+     NULL, 0, 0, COMMAND_FIELD},
+    {"operator", NULL, "Initialize, unseal, seal, and look after the cluster", "",
+     "What those do who run the servers.\n\n"
+     "$ coffer operator init -key-shares=5 -key-threshold=3\n"
+     "$ coffer operator unseal\n",
+     NULL, 0, 0, 0},
+    {"operator init", operator_init, "Initialize a new cluster", "",
+     "Makes the keys of a new cluster and prints them, once. On one node only: the others join.\n\n"
+     "$ coffer operator init -key-shares=5 -key-threshold=3\n",
+     init_options, 0, 0, COMMAND_FORMAT},
+    {"operator unseal", operator_unseal, "Give one of the keys that unseal a server", "[KEY]",
+     "Gives one key share. The server is unsealed when enough of them were given. Without KEY it is asked for, and "
+     "typed unseen; as an argument, other users of this machine could see it.\n\n"
+     "$ coffer operator unseal\n",
+     unseal_options, 0, 1, COMMAND_FORMAT},
+    {"operator seal", operator_seal, "Seal a server at once", "",
+     "Makes the server forget its keys; it answers nothing until it is unsealed again.\n\n"
+     "$ coffer operator seal\n",
+     NULL, 0, 0, 0},
+    {"operator step-down", operator_step_down, "Make the active node hand over", "",
+     "Makes the active node hand over to another one.\n\n"
+     "$ coffer operator step-down\n",
+     NULL, 0, 0, 0},
+    {"operator key-status", print_key_status, "Show the key that data is encrypted with", "",
+     "Shows the number of the newest encryption key, its age and how often it was used.\n\n"
+     "$ coffer operator key-status\n",
+     NULL, 0, 0, COMMAND_FORMAT},
+    {"operator rotate", operator_rotate, "Encrypt with a new key from now on", "",
+     "Adds a new encryption key. What was written with older ones stays readable.\n\n"
+     "$ coffer operator rotate\n",
+     NULL, 0, 0, COMMAND_FORMAT},
+    {"operator members", operator_members, "List the nodes of the cluster", "",
+     "Lists the nodes, their addresses, and which one is active.\n\n"
+     "$ coffer operator members\n",
+     NULL, 0, 0, COMMAND_FORMAT},
+    {0},
+};

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "cli/api.h"
+#include "cli/data_args.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/text.h"
+
+/* A certificate or key: the text itself, or @file. */
+static int put_pem(struct cli *cli, const char *option, json_t *body, const char *key)
+{
+    const char *value = option_text(cli, option);
+    struct buf text = BUF_INIT;
+    struct err err = {0};
+    int code = EXIT_OK;
+
+    if (!value)
+        return EXIT_OK;
+    if (*value != '@')
+        buf_puts(&text, value);
+    else if (data_args_read_file(cli, value + 1, &text, &err))
+        code = cli_mistake("Failed to parse -%s: %s", option, err_text(&err));
+    json_object_set_new(body, key, json_string(buf_str(&text)));
+    buf_close(&text);
+    return code;
+}
+
+static int raft_join(struct cli *cli)
+{
+    json_t *body = json_object(), *reply;
+    struct table table;
+    int code;
+
+    if (cli->argc)
+        json_object_set_new(body, "leader_api_addr", json_string(cli->argv[0]));
+    option_into(cli, "retry", body, NULL);
+    option_into(cli, "non-voter", body, NULL);
+    code = put_pem(cli, "leader-ca-cert", body, "leader_ca_cert");
+    if (!code)
+        code = put_pem(cli, "leader-client-cert", body, "leader_client_cert");
+    if (!code)
+        code = put_pem(cli, "leader-client-key", body, "leader_client_key");
+    if (code) {
+        json_decref(body);
+        return code;
+    }
+    if (api_call(cli, "POST", "sys/storage/raft/join", NULL, body, &reply))
+        return cli_fail(cli, "Error joining the node to the Raft cluster");
+    table_init(&table, &cli->arena, 2);
+    table_header(&table, "Key", "Value");
+    table_row(&table, "Joined", json_flag(reply, "joined", false) ? "true" : "false");
+    return output_table_or_value(cli, &table, reply);
+}
+
+static int raft_list_peers(struct cli *cli)
+{
+    json_t *secret, *servers, *server;
+    struct table table;
+    size_t i;
+
+    if (api_read(cli, "sys/storage/raft/configuration", NULL, &secret))
+        return cli_fail(cli, "Error reading the raft cluster configuration");
+    if (!secret)
+        return cli_refuse("No raft cluster configuration found");
+    if (cli->format != FORMAT_TABLE)
+        return output_secret(cli, secret);
+    servers = json_list_at(json_map_at(json_map_at(secret, "data"), "config"), "servers");
+    table_init(&table, &cli->arena, 4);
+    table_header(&table, "Node", "Address", "State", "Voter");
+    json_array_foreach(servers, i, server)
+    {
+        table_row(&table, json_str(server, "node_id", ""), json_str(server, "address", ""),
+                  json_flag(server, "leader", false) ? "leader" : "follower",
+                  json_flag(server, "voter", false) ? "true" : "false");
+    }
+    return output_table(cli, &table);
+}
+
+static int raft_remove_peer(struct cli *cli)
+{
+    json_t *reply;
+
+    if (api_call(cli, "PUT", "sys/storage/raft/remove-peer", NULL, json_pack("{s:s}", "server_id", cli->argv[0]),
+                 &reply))
+        return cli_fail(cli, "Error removing the peer from raft cluster");
+    return cli_success(cli, "Peer removed successfully!");
+}
+
+static const struct option_def join_options[] = {
+    {"leader-ca-cert", OPTION_TEXT, "CA certificate to check the leader's with: PEM, or @file.", NULL, NULL},
+    {"leader-client-cert", OPTION_TEXT, "Certificate to show to the leader: PEM, or @file.", NULL, NULL},
+    {"leader-client-key", OPTION_TEXT, "Key of -leader-client-cert: PEM, or @file.", NULL, NULL},
+    {"non-voter", OPTION_FLAG, "Join to read along only.", NULL, NULL},
+    {"retry", OPTION_FLAG, "Try until it succeeds.", NULL, NULL},
+    {0},
+};
+
+const struct command raft_commands[] = {
+    {"operator raft", NULL, "Say which nodes make up the cluster", "",
+     "Every node keeps a copy of the (encrypted) data; a majority of them must be up.\n\n"
+     "$ coffer operator raft list-peers\n",
+     NULL, 0, 0, 0},
+    {"operator raft join", raft_join, "Make this node part of a cluster", "[LEADER-API-ADDR]",
+     "Tells the server at -address to join the cluster of the server that is named. If the cluster unseals by keys, "
+     "the node joins as soon as it is unsealed.\n\n"
+     "$ coffer operator raft join -leader-ca-cert=@ca.pem https://10.0.0.1:8200\n",
+     join_options, 0, 1, COMMAND_FORMAT},
+    {"operator raft list-peers", raft_list_peers, "List the nodes", "",
+     "Lists the nodes, their cluster addresses and who leads.\n\n"
+     "$ coffer operator raft list-peers\n",
+     NULL, 0, 0, COMMAND_FIELD},
+    {"operator raft remove-peer", raft_remove_peer, "Remove a node for good", "NODE-ID",
+     "Removes a node that is not coming back, so that it no longer counts for the majority.\n\n"
+     "$ coffer operator raft remove-peer node3\n",
+     NULL, 1, 1, 0},
+    {0},
+};
