@@ -39,13 +39,6 @@ static int put(struct request *req, const char *path, const json_t *value)
     return lease_said(req, txn_put(req->txn, path, value));
 }
 
-static int put_new(struct request *req, const char *path, json_t *value)
-{
-    int rc = put(req, path, value);
-    json_decref(value);
-    return rc;
-}
-
 static int drop(struct request *req, const char *path)
 {
     return lease_said(req, txn_delete(req->txn, path));
