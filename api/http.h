@@ -62,8 +62,8 @@ void http_post(struct http_call *call, void (*fn)(void *arg), void *arg);
 struct http_server;
 /* handler is called on the call's thread and must not block. threads 0: one a processor. */
 int http_server_start(const struct http_listener *listeners, size_t n, int threads,
-                      void (*handler)(void *ctx, struct http_call *call), void *ctx,
-                      struct http_server **ret_server, struct err *err) MUST_CHECK;
+                      void (*handler)(void *ctx, struct http_call *call), void *ctx, struct http_server **ret_server,
+                      struct err *err) MUST_CHECK;
 /* Reads certificates and keys again; keeps the old ones where the new ones are bad. */
 int http_server_reload(struct http_server *server, struct err *err) MUST_CHECK;
 /* Stops listening, lets running requests end for up to drain_ms. */

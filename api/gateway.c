@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/gateway.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/call_request.h"
+#include "api/http.h"
+#include "base/buf.h"
+#include "base/json.h"
+#include "config/config.h"
+#include "core/core.h"
+#include "core/request.h"
+
+struct gateway {
+    struct core *core;
+    struct http_server *server;
+};
+
+/* ---- Answering ---- */
+
+static void send(struct http_call *call, int status, const char *location, const char *body)
+{
+    struct http_header header = {.name = "Location", .value = location};
+    struct http_reply reply = {.status = status,
+                               .headers = &header,
+                               .n_headers = location != NULL,
+                               .body = body,
+                               .body_len = body != NULL ? strlen(body) : 0};
+
+    http_reply(call, &reply);
+}
+
+static void send_refusal(struct http_call *call, const struct refusal *refusal)
+{
+    json_t *errors = json_array();
+    struct buf body = BUF_INIT;
+
+    if (refusal->text != NULL)
+        json_array_append_new(errors, json_string(refusal->text));
+    char *text = json_format(errors);
+    buf_printf(&body, "{\"errors\":%s}\n", text);
+    send(call, refusal->status, refusal->location, refusal->location == NULL ? buf_str(&body) : NULL);
+    buf_close(&body);
+    json_text_free(text);
+    json_decref(errors);
+}
+
+/* The pipeline's last word, on whatever thread. */
+static void on_done(struct request *req)
+{
+    struct http_call *call = req->front;
+    int status;
+    char *body = request_body(req, &status);
+
+    send(call, status, req->redirect, body);
+    json_text_free(body);
+    request_free(req);
+}
+
+/* ---- Going on ---- */
+
+struct resumption {
+    struct request *req;
+    void (*fn)(struct request *req);
+};
+
+static void run_resumption(void *arg)
+{
+    struct resumption *resumption = arg;
+    struct request *req = resumption->req;
+    void (*fn)(struct request * req) = resumption->fn;
+
+    free(resumption);
+    fn(req);
+}
+
+static void on_resume(struct request *req, void (*fn)(struct request *req))
+{
+    struct resumption *resumption = malloc(sizeof *resumption);
+
+    if (resumption == NULL)
+        abort();
+    *resumption = (struct resumption){.req = req, .fn = fn};
+    http_post(req->front, run_resumption, resumption);
+}
+
+static void on_call(void *ctx, struct http_call *call)
+{
+    struct gateway *gateway = ctx;
+    struct request *req = request_new(gateway->core);
+    struct refusal refusal = {0};
+
+    if (call_read_request(call, req, &refusal) != OK) {
+        send_refusal(call, &refusal);
+        request_free(req);
+        return;
+    }
+    req->front = call;
+    req->done = on_done;
+    req->resume = on_resume;
+    request_start(req);
+}
+
+/* ---- Starting and stopping ---- */
+
+static struct http_listener to_listener(const struct config_listener *from)
+{
+    return (struct http_listener){
+        .address = from->address,
+        .tls_disable = from->tls_disable,
+        .cert_file = from->tls_cert_file,
+        .key_file = from->tls_key_file,
+        .min_version = from->tls_min_version,
+        .max_version = from->tls_max_version,
+        .client_ca_file = from->tls_client_ca_file,
+        .require_client_cert = from->tls_require_and_verify_client_cert,
+        .max_request_size = from->max_request_size > 0 ? (size_t)from->max_request_size : 0,
+        .max_request_ms = from->max_request_duration_s > 0 ? (int)(from->max_request_duration_s * 1000) : 0,
+    };
+}
+
+int gateway_start(struct core *core, const struct config *config, struct gateway **ret_gateway, struct err *err)
+{
+    size_t n = config->n_listeners;
+    struct http_listener *listeners = calloc(n + 1, sizeof *listeners);
+    struct gateway *gateway = calloc(1, sizeof *gateway);
+
+    if (listeners == NULL || gateway == NULL)
+        abort();
+    gateway->core = core;
+    for (size_t i = 0; i < n; i++)
+        listeners[i] = to_listener(&config->listeners[i]);
+    int rc = http_server_start(listeners, n, 0, on_call, gateway, &gateway->server, err);
+    free(listeners);
+    if (rc == OK)
+        *ret_gateway = gateway;
+    else
+        free(gateway);
+    return rc;
+}
+
+int gateway_reload(struct gateway *gateway, struct err *err)
+{
+    return http_server_reload(gateway->server, err);
+}
+
+void gateway_stop(struct gateway *gateway, int drain_ms)
+{
+    if (gateway == NULL)
+        return;
+    http_server_stop(gateway->server, drain_ms);
+    free(gateway);
+}
