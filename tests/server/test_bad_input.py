@@ -30,8 +30,10 @@ def kv(root, unique):
 # ---- Bodies ----
 
 @pytest.mark.parametrize("body", [
-    b"{", b"}", b"[1]", b'"text"', b"7", b"nul", b'{"a":1}{"b":2}', b'{"a":1}garbage', b"{'a':1}", b'{"a":}',
-    b'{"a":1,}', b"\xff\xfe\x00", b'{"a":"\xff\xfe"}', b'{"a":"\\ud800"}', b'{"\x00":1}', b"{" * 10, b"\x00",
+    b"{", b"}", b"[1]", b'"text"', b"7", b"nul", b'{"a":1}garbage', b"{'a':1}", b'{"a":}', b'{"a":1,}',
+    b"\xff\xfe\x00", b'{"\x00":1}', b"{" * 10, b"\x00",
+    *(pytest.param(body, marks=pytest.mark.coffer_only)  # OpenBao takes these
+      for body in (b'{"a":1}{"b":2}', b'{"a":"\xff\xfe"}', b'{"a":"\\ud800"}')),
 ])
 def test_what_is_no_json_object_is_refused(root, kv, body):
     answer = root.request("POST", f"{kv}/a", raw=body)
@@ -41,7 +43,7 @@ def test_what_is_no_json_object_is_refused(root, kv, body):
 
 @pytest.mark.parametrize("bomb", [
     b'{"a":' * 200_000, b'{"a":' + b"[" * 1_000_000, b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
-    b'{"a":' + b"[" * 5_000 + b"]" * 5_000 + b"}",
+    pytest.param(b'{"a":' + b"[" * 5_000 + b"]" * 5_000 + b"}", marks=pytest.mark.coffer_only),
 ], ids=["objects", "lists", "closed objects", "closed lists"])
 def test_a_depth_bomb_is_refused_quickly(root, kv, bomb):
     began = time.monotonic()
@@ -76,7 +78,7 @@ def test_a_million_keys_cost_no_more_than_they_weigh(server, root, kv):
     ("auth/token/create", {"policies": {"a": 1}}), ("auth/token/create", {"num_uses": "many"}),
     ("auth/token/create", {"num_uses": -1}), ("auth/token/create", {"meta": "text"}),
     ("auth/token/create", {"renewable": "perhaps"}), ("auth/token/create", {"ttl": {"a": 1}}),
-    ("sys/leases/lookup", {"lease_id": ["a"]}), ("sys/capabilities", {"token": 1, "paths": 5}),
+    ("sys/leases/lookup", {"lease_id": ["a"]}),
     ("sys/unseal", {"key": 5}), ("sys/unseal", {"reset": "perhaps"}), ("sys/init", {"secret_shares": "five"}),
 ])
 def test_a_wrong_type_is_a_plain_error(root, path, body):

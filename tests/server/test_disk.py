@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens to the files: crashes, flipped bits, a full disk."""
+import shutil
+import threading
+
+import pytest
+
+from lib.process import wait_for
+
+pytestmark = pytest.mark.coffer_only
+
+
+def fill_with_data(node):
+    node.root.write("sys/mounts/kv", type="kv").ok(204)
+    for number in range(40):
+        node.root.write(f"kv/{number}", x=f"value-{number}").ok(204)
+
+
+def data_files(node):
+    """Each kind of file once: those that hold something."""
+    return sorted(path for path in node.data_dir.rglob("*") if path.is_file() and path.name != "lock.mdb" and path.stat().st_size)
+
+
+def flip_bit(path, part):
+    """Flips a bit of a byte that is in use, as far into the file as part says. Returns where."""
+    data = bytearray(path.read_bytes())
+    used = [position for position, byte in enumerate(data) if byte]
+    position = used[int(len(used) * part)]
+    data[position] ^= 0x10
+    path.write_bytes(data)
+    return position
+
+
+def try_to_live(node):
+    """How a node gets on with its files: ("refuses", log), ("answers an error", …) or ("is whole", …)."""
+    node.log_file.unlink(missing_ok=True)
+    node.launch()
+    try:
+        wait_for("it answers or ends", lambda: not node.process.is_running() or _answers(node), timeout=20)
+        if not node.process.is_running():
+            return "refuses"
+        answer = None
+        for share in node.keys.shares[:node.keys.threshold]:
+            answer = node.api("PUT", "sys/unseal", key=share)
+        if answer.status != 200:
+            return "answers an error"
+        wait_for("it is active or ends", lambda: not node.process.is_running() or node.health() == 200, timeout=10)
+        if not node.process.is_running():
+            return "refuses"
+        return _read_all(node)
+    finally:
+        node.process.check()  # a crash is never the answer
+        node.kill()
+
+
+def _answers(node):
+    try:
+        return node.answers()
+    except AssertionError:
+        return None
+
+
+def _read_all(node):
+    whole = "is whole"
+    for number in range(40):
+        answer = node.root.read(f"kv/{number}")
+        if answer.status >= 500:
+            whole = "answers an error"
+        else:
+            assert answer.ok(200).data == {"x": f"value-{number}"}, "a wrong value was served"
+    return whole
+
+
+def test_a_flipped_bit_is_never_served_and_its_file_is_named(node, tmp_path):
+    node.ready(2, 2)
+    fill_with_data(node)
+    node.stop()
+    good = tmp_path / "good"
+    shutil.copytree(node.data_dir, good)
+    refused_by = {}
+    for path in data_files(node):
+        kind = path.relative_to(node.data_dir)
+        for part in (0.0, 0.3, 0.6, 0.9):
+            shutil.rmtree(node.data_dir)
+            shutil.copytree(good, node.data_dir)
+            position = flip_bit(path, part)
+            verdict = try_to_live(node)
+            refused_by.setdefault(kind, []).append((position, verdict))
+            if verdict == "refuses":
+                assert str(path) in node.process.text() or str(path.parent) in node.process.text(), \
+                    f"bit flipped in {kind} at {position}; it refuses without saying so:\n{node.process.tail()}"
+    print(refused_by)
+    never = [str(kind) for kind, verdicts in refused_by.items() if all(verdict == "is whole" for _, verdict in verdicts)]
+    assert not never, f"no flipped bit was noticed in: {never}"
+
+
+@pytest.mark.parametrize("cut", [0, 1, 100, 4096])
+def test_a_file_that_was_cut_short_is_refused_or_made_good_but_never_guessed(node, tmp_path, cut):
+    node.ready(2, 2)
+    fill_with_data(node)
+    node.stop()
+    good = tmp_path / "good"
+    shutil.copytree(node.data_dir, good)
+    for path in data_files(node):
+        shutil.rmtree(node.data_dir)
+        shutil.copytree(good, node.data_dir)
+        with open(path, "r+b") as file:
+            file.truncate(min(cut, path.stat().st_size - 1))
+        verdict = try_to_live(node)
+        assert verdict in ("refuses", "answers an error", "is whole"), path
+
+
+def test_what_was_acknowledged_is_there_after_kill_9(node):
+    node.ready()
+    node.root.write("sys/mounts/kv", type="kv").ok(204)
+    acknowledged = []
+    stop = threading.Event()
+
+    def write(writer):
+        client, number = node.root, 0
+        while not stop.is_set():
+            name = f"{writer}-{number}"
+            try:
+                if client.write(f"kv/{name}", x=name).status == 204:
+                    acknowledged.append(name)
+            except OSError:
+                return
+            number += 1
+    for _ in range(5):
+        stop.clear()
+        threads = [threading.Thread(target=write, args=(writer,)) for writer in range(4)]
+        for thread in threads:
+            thread.start()
+        wait_for("some writes", lambda goal=len(acknowledged) + 50: len(acknowledged) >= goal)
+        node.kill()
+        stop.set()
+        for thread in threads:
+            thread.join()
+        node.start()
+        node.unseal()
+        node.wait_active()
+    client = node.root
+    lost = [name for name in acknowledged if client.read(f"kv/{name}").status != 200]
+    assert not lost and len(acknowledged) >= 250
+
+
+@pytest.mark.needs_root
+def test_a_full_disk_acknowledges_nothing_and_room_brings_it_back(nodes, small_disk):
+    node = nodes.node(data_dir=small_disk / "data")
+    node.start()
+    node.ready()
+    node.root.write("sys/mounts/kv", type="kv").ok(204)
+    acknowledged = []
+    filler = small_disk / "filler"
+    with open(filler, "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(65536))
+        except OSError:
+            pass
+    refused = None
+    for number in range(400):
+        answer = node.root.write(f"kv/{number}", x="y" * 20_000)
+        if answer.status == 204:
+            acknowledged.append(number)
+        else:
+            refused = answer
+            break
+    assert refused is not None and refused.status >= 500 and refused.errors
+    assert node.process.is_running(), node.process.tail()
+    filler.unlink()
+    wait_for("it recovers", lambda: node.health() == 200 and node.root.write("kv/after", x="1").status == 204, timeout=30)
+    assert all(node.root.read(f"kv/{number}").status == 200 for number in acknowledged)
+
+
+def test_the_data_directory_is_only_for_its_owner(node):
+    node.ready()
+    for path in node.data_dir.rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
