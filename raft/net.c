@@ -52,6 +52,7 @@ static void on_timer(uv_timer_t *timer)
     struct net *net = timer->data;
     uint64_t now = uv_now(net->loop);
     close_late(net, now);
+    accept_tick(net, now);
     peers_tick(net, now);
     net_arm(net);
 }
@@ -60,7 +61,8 @@ void net_arm(struct net *net)
 {
     if (net->closing)
         return;
-    uint64_t due = peers_due(net), now = uv_now(net->loop);
+    uint64_t due = peers_due(net), accept_at = accept_due(net), now = uv_now(net->loop);
+    due = accept_at < due ? accept_at : due;
     const struct link *link;
     LIST_FOREACH(link, &net->links, entry)
     if (link->state != LINK_UP && link->deadline < due)

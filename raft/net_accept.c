@@ -21,18 +21,22 @@ static void drop_oldest(struct net *net)
     link_close(oldest, &err);
 }
 
-static void on_connection(uv_stream_t *listener, int status)
+/* Handshakes cost time that links need: so many at once, and so many a second. The rest waits in the kernel. */
+static void refill(struct net *net, uint64_t now)
 {
-    struct net *net = listener->data;
-    if (net->closing)
-        return;
-    if (status != 0) {
-        net_notice(net, "a connection cannot be accepted: %s", uv_strerror(status));
-        return;
-    }
+    uint64_t periods = (now - net->accept_filled_at) / NET_ACCEPT_PERIOD_MS;
+    uint64_t credit = net->accept_credit + periods * NET_ACCEPT_PER_PERIOD;
+    net->accept_credit = credit < NET_ACCEPT_BURST ? (unsigned)credit : NET_ACCEPT_BURST;
+    net->accept_filled_at += periods * NET_ACCEPT_PERIOD_MS;
+}
+
+/* Takes the connection that libuv holds ready; until then it does not look for another one. */
+static void take_connection(struct net *net)
+{
     struct link *link = link_new(net, NULL);
     net->unproven++;
-    status = uv_accept(listener, (uv_stream_t *)&link->tcp);
+    net->accept_credit--;
+    int status = uv_accept((uv_stream_t *)&net->listener, (uv_stream_t *)&link->tcp);
     if (status != 0) {
         struct err err = {0};
         err_set(&err, ERR_UNAVAILABLE, "%s", uv_strerror(status));
@@ -44,8 +48,41 @@ static void on_connection(uv_stream_t *listener, int status)
     link_serve(link);
 }
 
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct net *net = listener->data;
+    if (net->closing)
+        return;
+    if (status != 0) {
+        net_notice(net, "a connection cannot be accepted: %s", uv_strerror(status));
+        return;
+    }
+    refill(net, uv_now(net->loop));
+    net->accept_waits = net->accept_credit == 0;
+    if (net->accept_waits)
+        net_arm(net);
+    else
+        take_connection(net);
+}
+
+void accept_tick(struct net *net, uint64_t now)
+{
+    refill(net, now);
+    if (!net->accept_waits || net->accept_credit == 0)
+        return;
+    net->accept_waits = false;
+    take_connection(net);
+}
+
+uint64_t accept_due(const struct net *net)
+{
+    return net->accept_waits ? net->accept_filled_at + NET_ACCEPT_PERIOD_MS : UINT64_MAX;
+}
+
 int accept_start(struct net *net, int fd, struct err *err)
 {
+    net->accept_credit = NET_ACCEPT_BURST;
+    net->accept_filled_at = uv_now(net->loop);
     int status = uv_tcp_open(&net->listener, fd);
     if (status == 0)
         status = uv_listen((uv_stream_t *)&net->listener, LISTEN_BACKLOG, on_connection);

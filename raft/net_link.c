@@ -8,6 +8,8 @@
 
 /* Encrypted in one go: enough to fill the wire, little enough to keep the loop responsive. */
 #define ENCRYPT_MAX (256u << 10)
+/* Ciphertext that may wait behind a write. Only a peer that makes TLS answer and does not read gets beyond it. */
+#define PENDING_MAX (2 * ENCRYPT_MAX)
 
 /* ---- Sending ---- */
 
@@ -32,9 +34,14 @@ static void on_written(uv_write_t *write, int status)
 static void push(struct link *link)
 {
     size_t len = tls_pending(&link->tls);
+    struct err err = {0};
+    if (len > PENDING_MAX) {
+        err_set(&err, ERR_INVALID, "it has TLS answer without end");
+        link_close(link, &err);
+        return;
+    }
     if (link->out != NULL || len == 0)
         return;
-    struct err err = {0};
     link->out = malloc(len);
     if (link->out == NULL) {
         err_set(&err, ERR_INTERNAL, "out of memory");

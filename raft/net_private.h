@@ -22,15 +22,18 @@
 #include "raft/net_protocol.h"
 #include "raft/net_tls.h"
 
-#define NET_NODE_ID_MAX   64
-#define NET_CONNECT_MS    2000
-#define NET_HANDSHAKE_MS  10000 /* until both hellos are there */
-#define NET_DEAD_MS       3000  /* nothing acknowledged for so long */
-#define NET_UNPROVEN_MAX  64    /* accepted connections without a certificate and a hello yet */
-#define NET_REDIAL_MIN_MS 20
-#define NET_REDIAL_MAX_MS 500
-#define NET_READ_SIZE     (64u << 10)
-#define NET_ADDRESSES_MAX 8 /* tried of those that a name stands for */
+#define NET_NODE_ID_MAX       64
+#define NET_CONNECT_MS        1000
+#define NET_HANDSHAKE_MS      10000 /* until both hellos are there */
+#define NET_DEAD_MS           3000  /* nothing acknowledged for so long */
+#define NET_UNPROVEN_MAX      64    /* accepted connections without a certificate and a hello yet */
+#define NET_ACCEPT_BURST      64
+#define NET_ACCEPT_PERIOD_MS  20
+#define NET_ACCEPT_PER_PERIOD 10 /* 500 a second: the oldest of 64 strangers has had 128 ms */
+#define NET_REDIAL_MIN_MS     20
+#define NET_REDIAL_MAX_MS     500
+#define NET_READ_SIZE         (64u << 10)
+#define NET_ADDRESSES_MAX     8 /* tried of those that a name stands for */
 
 /* ---- Queue: frames in the order in which they were put, small ones side by side. ---- */
 
@@ -106,6 +109,9 @@ void peer_over(struct peer *peer, enum link_state state, const struct err *why);
 /* ---- Accepting ---- */
 
 int accept_start(struct net *net, int fd, struct err *err) MUST_CHECK;
+/* Accepts what had to wait. */
+void accept_tick(struct net *net, uint64_t now);
+uint64_t accept_due(const struct net *net);
 /* The link's peer has said its hello: an older link of the same node ends. */
 void accept_up(struct link *link);
 void accept_over(struct link *link, enum link_state state, const struct err *why);
@@ -139,6 +145,9 @@ struct net {
     LIST_HEAD(, peer) peers;
     LIST_HEAD(, transfer) transfers;
     unsigned unproven;
+    unsigned accept_credit; /* connections that may be accepted now */
+    uint64_t accept_filled_at;
+    bool accept_waits; /* libuv holds one that may not */
     uint64_t noticed_at;
     unsigned unnoticed;
     size_t open; /* handles and requests that libuv holds */

@@ -17,7 +17,7 @@
 
 #include "raft/net_protocol.h"
 
-#define FLOOD 500
+#define FLOOD 300
 
 static struct sockaddr_in local(int port)
 {
@@ -146,36 +146,42 @@ static void test_garbage(void **state)
     pair_stop(&a, &b);
 }
 
-/* Bits of a real handshake are flipped and cut. */
-static void test_broken_handshake(void **state)
+/* The first flight of a real handshake. */
+static size_t client_hello(struct fixture *fixture, unsigned char *ret, size_t size)
 {
-    struct fixture *fixture = *state;
-    struct node a, b;
-    struct err err = {0};
     char dir[128];
-    unsigned char hello[4096];
     SSL_CTX *context;
-    pair_start(fixture, &a, &b);
+    struct err err = {0};
     identity_give(fixture, &fixture->ours, "c", "c", dir, sizeof dir);
     assert_int_equal(identity_context(dir, false, &context, &err), OK);
     SSL *ssl = SSL_new(context);
     BIO *out = BIO_new(BIO_s_mem());
     SSL_set_bio(ssl, BIO_new(BIO_s_mem()), out);
+    SSL_set_alpn_protos(ssl, (const unsigned char *)NET_ALPN_LINK, sizeof NET_ALPN_LINK - 1);
     SSL_connect(ssl);
     ERR_clear_error();
-    int len = BIO_read(out, hello, sizeof hello);
+    int len = BIO_read(out, ret, (int)size);
     assert_true(len > 100);
-    for (int at = 0; at < len; at += 3) {
-        int fd = connect_to(PORT_B);
-        hello[at] ^= 0x21;
-        send(fd, hello, (size_t)(at % 2 == 0 ? len : at), MSG_NOSIGNAL);
-        hello[at] ^= 0x21;
-        run_for(fixture, 2);
-        close(fd);
-    }
-    run_for(fixture, 50);
     SSL_free(ssl);
     SSL_CTX_free(context);
+    return (size_t)len;
+}
+
+static void test_broken_handshake(void **state)
+{
+    struct node a, b;
+    unsigned char hello[4096];
+    pair_start(*state, &a, &b);
+    size_t len = client_hello(*state, hello, sizeof hello);
+    for (size_t at = 0; at < len; at += 3) {
+        int fd = connect_to(PORT_B);
+        hello[at] ^= 0x21;
+        send(fd, hello, at % 2 == 0 ? len : at, MSG_NOSIGNAL);
+        hello[at] ^= 0x21;
+        run_for(*state, 2);
+        close(fd);
+    }
+    run_for(*state, 50);
     pair_stop(&a, &b);
 }
 
@@ -188,7 +194,7 @@ static void test_flood(void **state)
     for (int i = 0; i < FLOOD; i++) {
         fds[i] = connect_to(PORT_B);
         if (i % 50 == 0)
-            run_for(*state, 5);
+            run_for(*state, 20);
     }
     run_for(*state, 50);
     assert_true(open_descriptors() <= before + FLOOD + 64 + 2);
@@ -205,6 +211,61 @@ static void test_flood(void **state)
     node_stop(&c);
     run_for(*state, 50);
     assert_true(open_descriptors() <= before);
+    pair_stop(&a, &b);
+}
+
+struct flood {
+    unsigned char hello[4096];
+    size_t len;
+    atomic_bool done;
+    atomic_int made;
+};
+
+/* As many handshakes as go, each begun and left alone. */
+static void *run_flood(void *arg)
+{
+    struct flood *flood = arg;
+    struct sockaddr_in addr = local(PORT_B);
+    int fds[32] = {0};
+    while (!atomic_load(&flood->done)) {
+        int *fd = &fds[atomic_fetch_add(&flood->made, 1) % 32];
+        if (*fd > 0)
+            close(*fd);
+        *fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        struct pollfd wait = {.fd = *fd, .events = POLLOUT};
+        if (connect(*fd, (struct sockaddr *)&addr, sizeof addr) == 0 || poll(&wait, 1, 20) > 0)
+            send(*fd, flood->hello, flood->len, MSG_NOSIGNAL);
+    }
+    for (int i = 0; i < 32; i++)
+        if (fds[i] > 0)
+            close(fds[i]);
+    return NULL;
+}
+
+static void test_handshake_flood(void **state)
+{
+    static struct flood flood;
+    struct node a, b, c;
+    pthread_t thread;
+    pair_start(*state, &a, &b);
+    flood.len = client_hello(*state, flood.hello, sizeof flood.hello);
+    assert_int_equal(pthread_create(&thread, NULL, run_flood, &flood), 0);
+    int64_t until = ms_now() + 2000, longest = 0;
+    for (uint64_t i = 0; ms_now() < until; i++) {
+        int64_t began = ms_now();
+        send_number(&a, "b", i);
+        b.frames = 0;
+        assert_true(run_until(*state, has_one, &b, 1000));
+        longest = ms_now() - began > longest ? ms_now() - began : longest;
+    }
+    node_start(*state, &c, "c", PORT_C);
+    node_peers(&c, &b, NULL);
+    assert_true(run_until(*state, is_linked, &c, 10000));
+    atomic_store(&flood.done, true);
+    pthread_join(thread, NULL);
+    print_message("%d connections in 2 s; a frame took %d ms at most\n", atomic_load(&flood.made), (int)longest);
+    assert_false(b.disordered);
+    node_stop(&c);
     pair_stop(&a, &b);
 }
 
@@ -436,6 +497,7 @@ int main(void)
         {"garbage is hung up on and harms no link", test_garbage, NULL, NULL, NULL},
         {"broken handshakes harm no link", test_broken_handshake, NULL, NULL, NULL},
         {"a flood of silent connections takes no more than its share", test_flood, NULL, NULL, NULL},
+        {"a flood of handshakes stops neither links nor newcomers", test_handshake_flood, NULL, NULL, NULL},
         {"a member that breaks the protocol is cut", test_liars, NULL, NULL, NULL},
         {"frames that stop in the middle leave nothing behind", test_truncated, NULL, NULL, NULL},
         {"a newer link of a node ends its older one", test_second_link, NULL, NULL, NULL},
