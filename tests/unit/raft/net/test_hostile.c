@@ -74,7 +74,7 @@ static void assert_unharmed(struct node *a, struct node *b)
     assert_int_equal(a->links_up, 1);
     assert_int_equal(a->links_down, 0);
     assert_true(net_send(a->net, b->id, 2, "x", 1));
-    assert_true(run_until(a->fixture, has_one, b, 1000));
+    assert_true(run_until(a->fixture, has_one, b, 5000));
 }
 
 static void pair_start(struct fixture *fixture, struct node *a, struct node *b)
@@ -141,7 +141,7 @@ static void test_garbage(void **state)
             for (int i = 0; i < 20; i++)
                 send(fd, noise, sizeof noise, MSG_NOSIGNAL);
         }
-        assert_hung_up(*state, fd, 1000);
+        assert_hung_up(*state, fd, 5000);
     }
     pair_stop(&a, &b);
 }
@@ -206,7 +206,7 @@ static void test_flood(void **state)
     for (int i = 0; i < FLOOD - 1; i++)
         close(fds[i]);
     /* The last of the silent ones is cut when its time is over. */
-    assert_hung_up(*state, fds[FLOOD - 1], 11000);
+    assert_hung_up(*state, fds[FLOOD - 1], 15000);
     run_for(*state, 50);
     node_stop(&c);
     run_for(*state, 50);
@@ -255,7 +255,7 @@ static void test_handshake_flood(void **state)
         int64_t began = ms_now();
         send_number(&a, "b", i);
         b.frames = 0;
-        assert_true(run_until(*state, has_one, &b, 1000));
+        assert_true(run_until(*state, has_one, &b, 5000));
         longest = ms_now() - began > longest ? ms_now() - began : longest;
     }
     node_start(*state, &c, "c", PORT_C);
@@ -301,7 +301,7 @@ static void assert_cut(struct fixture *fixture, SSL *ssl)
 {
     int fd = SSL_get_fd(ssl);
     SSL_free(ssl);
-    assert_hung_up(fixture, fd, 1000);
+    assert_hung_up(fixture, fd, 5000);
 }
 
 static void put_hello(SSL *ssl)
@@ -386,7 +386,7 @@ static void test_second_link(void **state)
     put_hello(second);
     assert_cut(*state, first);
     put(second, "\0\0\0\1\2x", 6);
-    assert_true(run_until(*state, has_one, &b, 1000));
+    assert_true(run_until(*state, has_one, &b, 5000));
     close(SSL_get_fd(second));
     SSL_free(second);
     pair_stop(&a, &b);
@@ -466,7 +466,7 @@ static void test_not_reading(void **state)
     assert_true(sent >= NET_BACKLOG_MAX - len);
     assert_int_equal(a.links_down, 0); /* not from inside net_send */
     assert_false(net_link_up(a.net, "s"));
-    assert_true(run_until(*state, is_down, &a, 1000));
+    assert_true(run_until(*state, is_down, &a, 5000));
     node_stop(&a);
     sink_close(&sink);
     free(payload);
@@ -484,7 +484,7 @@ static void test_listener_leaves(void **state)
     node_peer(&a, "s", addr);
     assert_true(run_until(*state, is_linked, &a, 3000));
     atomic_store(&sink.done, true);
-    assert_true(run_until(*state, is_down, &a, 1000));
+    assert_true(run_until(*state, is_down, &a, 5000));
     node_stop(&a);
     sink_close(&sink);
 }
