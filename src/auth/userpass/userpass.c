@@ -137,7 +137,7 @@ static int load_for_write(struct request *req, json_t **ret_user)
 
 static int password_write(struct request *req)
 {
-    json_t *user;
+    json_t *user = NULL;
     int rc = load_for_write(req, &user);
     if (rc == OK)
         rc = take_password(req, user, true);
@@ -146,7 +146,7 @@ static int password_write(struct request *req)
 
 static int policies_write(struct request *req)
 {
-    json_t *user;
+    json_t *user = NULL;
     int rc = load_for_write(req, &user);
     if (rc == OK)
         rc = token_params_take(req, user, aliases);

@@ -82,19 +82,16 @@ int kv_subkeys_read(struct request *req)
 
 /* ---- Writing ---- */
 
-/* What options.cas says: a number, or text that is one. */
-static int read_cas(struct request *req, const json_t *value, int64_t *ret_cas)
+/* What options.cas says: a number, or text that is one; null is 0. */
+static bool read_cas(const json_t *value, int64_t *ret_cas)
 {
     const char *text = json_string_value(value);
-    char *end;
+    char *end = NULL;
     errno = 0;
-    if (json_is_integer(value))
-        *ret_cas = json_integer_value(value);
-    else if (json_is_null(value))
-        *ret_cas = 0;
-    else if (text == NULL || *text == '\0' || (*ret_cas = strtoll(text, &end, 10), *end != '\0' || errno != 0))
-        return fail(req, ERR_INVALID, "error parsing check-and-set parameter");
-    return OK;
+    *ret_cas = text != NULL ? strtoll(text, &end, 10) : json_integer_value(value);
+    if (text != NULL)
+        return *text != '\0' && *end == '\0' && errno == 0;
+    return json_is_integer(value) || json_is_null(value);
 }
 
 static int check_cas(struct request *req, const json_t *key, const struct kv_limits *config)
@@ -105,10 +102,11 @@ static int check_cas(struct request *req, const json_t *key, const struct kv_lim
         return fail(req, ERR_INVALID, "check-and-set parameter required for this call");
     if (value == NULL)
         return OK;
-    int rc = read_cas(req, value, &cas);
-    if (rc == OK && cas != kv_key_current(key))
-        rc = fail(req, ERR_INVALID, "check-and-set parameter did not match the current version");
-    return rc;
+    if (!read_cas(value, &cas))
+        return fail(req, ERR_INVALID, "error parsing check-and-set parameter");
+    if (cas != kv_key_current(key))
+        return fail(req, ERR_INVALID, "check-and-set parameter did not match the current version");
+    return OK;
 }
 
 static int add_and_reply(struct request *req, json_t *key, const struct kv_limits *config, json_t *data)
