@@ -129,12 +129,15 @@ void aws_client_free(struct aws_client *client)
 
 /* ---- Parameters ---- */
 
+/* As forms are encoded, so a blank is '+': whoever re-encodes what was signed comes to the same bytes. */
 static void put_encoded(struct buf *form, const char *text)
 {
     for (; *text != '\0'; text++) {
         unsigned char c = (unsigned char)*text;
         if ((c < 0x80 && isalnum(c)) || strchr("-_.~", c) != NULL)
             buf_put_u8(form, c);
+        else if (c == ' ')
+            buf_puts(form, "+");
         else
             buf_printf(form, "%%%02X", c);
     }
@@ -236,19 +239,22 @@ static void flatten(const char *text, char *ret, size_t size)
     ret[len] = '\0';
 }
 
-/* An answer that says why not: <ErrorResponse><Error><Code/><Message/></Error></ErrorResponse>. */
+/*
+ * An answer that says why not: <ErrorResponse><Error><Code/><Message/></Error></ErrorResponse>, or, from what stands
+ * before the services, the same inside <Errors>.
+ */
 static int read_failure(const struct aws_client *client, long status, struct aws_answer *ret, struct err *err)
 {
     struct aws_xml *xml = NULL;
-    char sentence[ERROR_SENTENCE_MAX];
+    char sentence[ERROR_SENTENCE_MAX] = "";
 
-    int rc = aws_xml_parse(client->answer.data, client->answer.len, &xml, NULL);
-    if (rc == OK) {
-        flatten(aws_xml_text(xml, "Error/Code"), ret->code, sizeof ret->code);
-        flatten(aws_xml_text(xml, "Error/Message"), sentence, sizeof sentence);
+    if (aws_xml_parse(client->answer.data, client->answer.len, &xml, NULL) == OK) {
+        bool nested = *aws_xml_text(xml, "Error/Code") == '\0';
+        flatten(aws_xml_text(xml, nested ? "Errors/Error/Code" : "Error/Code"), ret->code, sizeof ret->code);
+        flatten(aws_xml_text(xml, nested ? "Errors/Error/Message" : "Error/Message"), sentence, sizeof sentence);
         aws_xml_free(xml);
     }
-    if (rc != OK || ret->code[0] == '\0') /* a proxy's page, or something that is not AWS */
+    if (ret->code[0] == '\0') /* a proxy's page, or something that is not AWS */
         return err_set(err, code_of("", status), "the AWS endpoint answered with HTTP status %ld", status);
     return err_set(err, code_of(ret->code, status), "%s: %s", ret->code, sentence);
 }

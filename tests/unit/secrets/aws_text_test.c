@@ -203,8 +203,8 @@ static void parameters_are_encoded(void **state)
     aws_param_tags(&params, "Tags", tags);
     aws_param_tags(&params, "More", NULL);
     assert_string_equal(buf_str(&params.form),
-                        "&UserName=a%2Bb%40c%20~&PolicyArns.member.1.arn=arn%3Aa%2Fb&PolicyArns.member.2.arn=c"
-                        "&Tags.member.1.Key=k&Tags.member.1.Value=v%20w&Tags.member.2.Key=empty&Tags.member.2.Value=");
+                        "&UserName=a%2Bb%40c+~&PolicyArns.member.1.arn=arn%3Aa%2Fb&PolicyArns.member.2.arn=c"
+                        "&Tags.member.1.Key=k&Tags.member.1.Value=v+w&Tags.member.2.Key=empty&Tags.member.2.Value=");
     aws_params_close(&params);
     json_decref(list);
     json_decref(tags);
