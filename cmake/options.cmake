@@ -18,7 +18,7 @@ add_compile_options(-Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing
 # Asserts state what we believe of our own code; they stay in a release.
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELWITHDEBINFO "${CMAKE_C_FLAGS_RELWITHDEBINFO}")
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
-add_compile_definitions(_GNU_SOURCE H2O_USE_LIBUV=0)
+add_compile_definitions(_GNU_SOURCE H2O_USE_LIBUV=0 COFFER_VERSION="${PROJECT_VERSION}")
 # -iquote, not -I: a file of ours must never stand in for a library's header of the same name.
 add_compile_options("SHELL:-iquote ${CMAKE_SOURCE_DIR}" "SHELL:-iquote ${CMAKE_SOURCE_DIR}/src")
 

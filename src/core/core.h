@@ -26,8 +26,9 @@ struct mount_table;
 struct expiry;
 struct audit;
 
-#define COFFER_VERSION "1.0.0"
-#define COFFER_BUILD_DATE "2026-11-22T00:00:00Z"
+#ifndef COFFER_VERSION
+#error "COFFER_VERSION comes from the build"
+#endif
 
 struct core_options {
     const char *data_dir; /* raft/, state/ and node-id are in it */

@@ -4,6 +4,15 @@
 #include <ctype.h>
 #include <string.h>
 
+const char *operation_name(enum operation operation)
+{
+    static const char *const names[] = {
+        [OP_READ] = "read",     [OP_LIST] = "list", [OP_CREATE] = "create", [OP_UPDATE] = "update", [OP_PATCH] = "patch",
+        [OP_DELETE] = "delete", [OP_HELP] = "help", [OP_REVOKE] = "revoke", [OP_RENEW] = "renew",
+    };
+    return names[operation];
+}
+
 static bool is_word(char c)
 {
     return isalnum((unsigned char)c) || c == '_';

@@ -236,11 +236,11 @@ json_t *seal_status(struct core *core)
     json_t *config = seal_config(core);
     const struct unsealing *u = core->unsealing;
     bool is_sealed = barrier_is_sealed(core->barrier);
-    json_t *status = json_pack("{s:s, s:b, s:b, s:I, s:I, s:i, s:s, s:s, s:s, s:s, s:b, s:b, s:s}", "type", "shamir",
+    json_t *status = json_pack("{s:s, s:b, s:b, s:I, s:I, s:i, s:s, s:s, s:s, s:b, s:b, s:s}", "type", "shamir",
                                "initialized", config != NULL, "sealed", is_sealed, "t",
                                (json_int_t)json_int(config, "threshold", 0), "n", (json_int_t)json_int(config, "shares", 0),
                                "progress", u != NULL ? u->n : 0, "nonce", u != NULL ? u->nonce : "", "version",
-                               COFFER_VERSION, "build_date", COFFER_BUILD_DATE, "commit_date", COFFER_BUILD_DATE,
+                               COFFER_VERSION, "build_date", COFFER_BUILD_DATE,
                                "migration", 0, "recovery_seal", 0, "storage_type", core->options.storage_type);
     pthread_mutex_unlock(&core->seal_mutex);
     json_decref(config);
