@@ -39,8 +39,8 @@ struct config {
 
 /*
  * Reads files, and directories' *.hcl and *.json in order of name, into one configuration; later ones win. Then
- * the environment (COFFER_API_ADDR, VAULT_API_ADDR, BAO_API_ADDR; …CLUSTER_ADDR, …RAFT_NODE_ID, …RAFT_PATH, …LOG_LEVEL).
- * Unknown keys are warned of in the log, with file and line. Errors: ERR_INVALID, "file:line: …".
+ * the environment (COFFER_API_ADDR, VAULT_API_ADDR, BAO_API_ADDR; …CLUSTER_ADDR, …RAFT_NODE_ID, …RAFT_PATH,
+ * …LOG_LEVEL). Unknown keys are warned of in the log, with file and line. Errors: ERR_INVALID, "file:line: …".
  */
 int config_load(const char *const *paths, size_t n, struct config **ret_config, struct err *err) MUST_CHECK;
 void config_free(struct config *config);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config_blocks.h — the blocks of a configuration file, each read by a function of its own. Private to src/config.
+ */
+#ifndef COFFER_CONFIG_CONFIG_BLOCKS_H
+#define COFFER_CONFIG_CONFIG_BLOCKS_H
+
+#include "base/err.h"
+#include "config/config.h"
+#include "config/hcl.h"
+
+/* Adds a listener. */
+int config_read_listener(const char *file, const struct hcl_item *item, struct config *config,
+                         struct err *err) MUST_CHECK;
+/* Sets the storage; what an earlier file said of it is forgotten. */
+int config_read_storage(const char *file, const struct hcl_item *item, struct config *config,
+                        struct err *err) MUST_CHECK;
+int config_read_seal(const char *file, const struct hcl_item *item, struct err *err) MUST_CHECK;
+
+#endif
