@@ -5,6 +5,7 @@
 #include "core/policy_private.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,9 +163,26 @@ static const struct {
     {"max_wrapping_ttl", read_max_wrap},    {"comment", read_nothing},
 };
 
+/* They narrow what a rule allows, so that to pass over them would allow more than was meant. */
+static const char *const unsupported_keys[] = {"mfa_methods", "control_group", "pagination_limit", "expiration",
+                                               "list_scan_response_keys_filter_path"};
+
+/* Where something stands, as far as it is known: not in JSON. */
+static const char *place_of(const struct hcl_item *item, char buffer[32])
+{
+    buffer[0] = '\0';
+    if (item->line > 0)
+        snprintf(buffer, 32, " on line %d", item->line);
+    return buffer;
+}
+
 static int invalid_key(const struct hcl_item *item, struct err *err)
 {
-    return err_set(err, ERR_INVALID, "invalid key \"%.64s\" on line %d", item->key, item->line);
+    char place[32];
+    for (size_t i = 0; i < N(unsupported_keys); i++)
+        if (strcmp(item->key, unsupported_keys[i]) == 0)
+            return err_set(err, ERR_INVALID, "key \"%s\"%s is not supported", item->key, place_of(item, place));
+    return err_set(err, ERR_INVALID, "invalid key \"%.64s\"%s", item->key, place_of(item, place));
 }
 
 static int read_rule_item(struct rule *rule, const struct hcl_item *item, struct err *err)
@@ -241,6 +259,7 @@ static int read_rule(struct arena *arena, const struct hcl_item *item, struct ru
 
 static int read_items(struct policy *policy, const struct hcl_body *body, struct err *err)
 {
+    char place[32];
     policy->rules = arena_alloc(&policy->arena, (body->n_items + 1) * sizeof *policy->rules);
     for (size_t i = 0; i < body->n_items; i++) {
         const struct hcl_item *item = &body->items[i];
@@ -249,7 +268,8 @@ static int read_items(struct policy *policy, const struct hcl_body *body, struct
         if (strcmp(item->key, "path") != 0)
             return invalid_key(item, err);
         if (item->body == NULL || item->n_labels != 1)
-            return err_set(err, ERR_INVALID, "a path must be written as path \"name\" { ... } (line %d)", item->line);
+            return err_set(err, ERR_INVALID, "a path must be written as path \"name\" { ... }%s",
+                           place_of(item, place));
         if (read_rule(&policy->arena, item, &policy->rules[policy->n_rules++], err) != OK)
             return err_wrap(err, "path \"%.128s\"", item->labels[0]);
     }

@@ -86,7 +86,7 @@ static int refuse_path(struct request *req)
         reply_warn(
             req,
             "Invalid path for a versioned K/V secrets engine. See the API docs for the appropriate API endpoints "
-            "to use. If using the Vault CLI, use 'vault kv %s' for this operation.",
+            "to use. If using the Coffer CLI, use 'coffer kv %s' for this operation.",
             verbs[req->operation]);
     reply_data(req, NULL);
     reply_status(req, 404);
@@ -140,6 +140,11 @@ static int mounted(struct request *req)
     if (version[0] != '\0' && strcmp(version, "1") != 0 && strcmp(version, "2") != 0)
         return fail(req, ERR_INVALID, "version must be 1 or 2, not \"%.16s\"", version);
     return OK;
+}
+
+bool kv_path_is_dir(const char *path)
+{
+    return path[0] == '\0' || path[strlen(path) - 1] == '/';
 }
 
 int kv_list(struct request *req, const char *dir, json_t **ret_names)

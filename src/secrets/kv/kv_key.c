@@ -25,7 +25,7 @@ static const char *key_path(struct request *req)
 int kv_key_load(struct request *req, json_t **ret_key)
 {
     json_t *key;
-    int rc = mount_get(req, key_path(req), &key);
+    int rc = kv_path_is_dir(capture(req, "path")) ? ERR_NOTFOUND : mount_get(req, key_path(req), &key);
     if (rc != OK)
         return rc;
     request_own(req, key);

@@ -26,6 +26,9 @@ extern const struct route kv_v2_routes[];
 /* Names in a directory of the storage, with the query's `after` and `limit`. ERR_NOTFOUND when there are none. */
 int kv_list(struct request *req, const char *dir, json_t **ret_names) MUST_CHECK;
 
+/* Whether a path can only be listed: there is no secret of that name. */
+bool kv_path_is_dir(const char *path);
+
 /* ---- The mount's limits (kv_config.c); a key has such ones too ---- */
 
 struct kv_limits {

@@ -34,7 +34,7 @@ static int64_t refresh_seconds(struct request *req, const json_t *data)
 static int v1_read(struct request *req)
 {
     json_t *data;
-    int rc = mount_get(req, storage_path(req), &data);
+    int rc = kv_path_is_dir(capture(req, "path")) ? ERR_NOTFOUND : mount_get(req, storage_path(req), &data);
     if (rc != OK)
         return rc;
     reply_lease_duration(req, refresh_seconds(req, data));

@@ -60,6 +60,8 @@ static void test_unknown_words(void **state)
 {
     (void)state;
     refused("path \"a\" {\n  capability = [\"read\"]\n}", "path \"a\": invalid key \"capability\" on line 2");
+    refused("path \"a\" { mfa_methods = [] }", "path \"a\": key \"mfa_methods\" on line 1 is not supported");
+    refused("{\"paths\":{\"a\":{}}}", "invalid key \"paths\"");
     refused("pat \"a\" { }", "invalid key \"pat\" on line 1");
     refused("path \"a\" { capabilities = [\"reed\"] }", "path \"a\": invalid capability \"reed\"");
     refused("path \"a\" { capabilities = [1] }", "path \"a\": invalid capability \"\"");
@@ -69,7 +71,7 @@ static void test_unknown_words(void **state)
             "path \"a/{{identity/b\": failed to validate policy templating: unbalanced templating characters");
     refused("path \"a\" { min_wrapping_ttl = 10 max_wrapping_ttl = 5 }",
             "path \"a\": max_wrapping_ttl cannot be less than min_wrapping_ttl");
-    refused("path = \"a\"", "a path must be written as path \"name\" { ... } (line 1)");
+    refused("path = \"a\"", "a path must be written as path \"name\" { ... } on line 1");
 }
 
 static void test_json(void **state)
