@@ -11,7 +11,8 @@
  * The keyring holds the MAC key and one encryption key a term; it is stored encrypted by the root
  * key, and the root key encrypted by the seal (seal.h).
  *
- * Keys lie in secret memory (base/secret.h). Threads: any. barrier_seal() waits for calls that run.
+ * Keys lie in secret memory (base/secret.h); what OpenSSL makes of them, its contexts, is wiped when the
+ * barrier is sealed. Threads: any. barrier_seal() waits for calls that run.
  */
 #ifndef COFFER_STORAGE_BARRIER_H
 #define COFFER_STORAGE_BARRIER_H
@@ -27,6 +28,8 @@
 #define BARRIER_KEY_SIZE 32
 #define BARRIER_TAG_SIZE 16
 #define BARRIER_NAME_MAX 1024
+/* Records that one process encrypts under one term; beyond it the barrier only decrypts until a rotation (crypt.h). */
+#define BARRIER_TERM_RECORDS_MAX (UINT64_C(1) << 40)
 
 struct barrier;
 
@@ -44,21 +47,39 @@ int barrier_unseal(struct barrier *barrier, const unsigned char root_key[BARRIER
 void barrier_seal(struct barrier *barrier);
 bool barrier_is_sealed(struct barrier *barrier);
 /* Appends the keyring with a further term, encrypted by root_key, to ret; in use once unsealed with it. */
-int barrier_rotate(struct barrier *barrier, const unsigned char root_key[BARRIER_KEY_SIZE],
-                   struct buf *ret_keyring, struct err *err) MUST_CHECK;
+int barrier_rotate(struct barrier *barrier, const unsigned char root_key[BARRIER_KEY_SIZE], struct buf *ret_keyring,
+                   struct err *err) MUST_CHECK;
+/* The term that encrypts, since when it is there (wall clock), and how many records this process encrypted with it. */
 uint32_t barrier_term(struct barrier *barrier);
+int64_t barrier_term_installed_ms(struct barrier *barrier);
+uint64_t barrier_term_records(struct barrier *barrier);
 
 /* The key of the record `name` in directory `dir` ("" or "a/b/"); its first half alone names the directory. */
 int barrier_record_key(struct barrier *barrier, const char *dir, const char *name,
                        unsigned char ret_key[STORE_KEY_SIZE]) MUST_CHECK;
 int barrier_dir_key(struct barrier *barrier, const char *dir, unsigned char ret_dir[STORE_DIR_SIZE]) MUST_CHECK;
+/*
+ * The same for a path whose first dir_len bytes are the directory and the next name_len the name. known_dir: the
+ * directory's key, when the caller has it already; else NULL.
+ */
+int barrier_path_key(struct barrier *barrier, const char *path, size_t dir_len, size_t name_len,
+                     const unsigned char *known_dir, unsigned char ret_key[STORE_KEY_SIZE]) MUST_CHECK;
 
-/* Appends the stored form to ret. ERR_SEALED; ERR_INVALID for a name that is too long. */
+/*
+ * Appends the stored form to ret. ERR_SEALED; ERR_INVALID for a name that is too long; ERR_TOO_LARGE for data beyond
+ * STORE_VALUE_MAX; ERR_UNAVAILABLE when the term's key has encrypted all it may.
+ */
 int barrier_encrypt(struct barrier *barrier, const unsigned char key[STORE_KEY_SIZE], const char *name,
                     const void *data, size_t len, struct buf *ret) MUST_CHECK;
 /* Appends the data, and the name if ret_name is not NULL. ERR_SEALED; ERR_CORRUPT. */
 int barrier_decrypt(struct barrier *barrier, const unsigned char key[STORE_KEY_SIZE], const void *value, size_t len,
                     struct buf *ret_name, struct buf *ret_data) MUST_CHECK;
+/*
+ * Appends only the name of a record in directory `dir`, at a cost that does not grow with the data. What proves the
+ * name is that the record's key is its MAC. ERR_SEALED; ERR_CORRUPT.
+ */
+int barrier_decrypt_name(struct barrier *barrier, const char *dir, const unsigned char key[STORE_KEY_SIZE],
+                         const void *value, size_t len, struct buf *ret_name) MUST_CHECK;
 /* The GCM tag of a stored value: another one after every write. */
 int barrier_value_tag(const void *value, size_t len, unsigned char ret_tag[BARRIER_TAG_SIZE]) MUST_CHECK;
 

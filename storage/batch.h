@@ -20,6 +20,8 @@
 #include "storage/store.h"
 
 #define ENTRY_SIZE_MAX (48u << 20)
+/* A batch with at most so much always fits into an entry of its own. */
+#define BATCH_SIZE_MAX (ENTRY_SIZE_MAX - 64)
 
 struct batch;
 void batch_free(struct batch *batch);
@@ -53,7 +55,11 @@ struct window *window_new(uint64_t index);
 void window_free(struct window *window);
 /* Whether anything the batch's transaction read, got or listed, changed after its snapshot. */
 bool window_conflicts(const struct window *window, const struct batch *batch);
-/* Records that the batch is part of the entry that will be `index` or later. */
+/*
+ * Records that the batch is part of the entry that will be `index`. If the entry gets a later one (another kind of
+ * entry came between), add the batch again with that one, before the next check: a snapshot from between the two does
+ * not hold its changes.
+ */
 void window_add(struct window *window, const struct batch *batch, uint64_t index);
 
 #endif

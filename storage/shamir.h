@@ -18,8 +18,7 @@
  * Splits `size` bytes into n shares of size + 1 bytes, written one after the other to ret_shares.
  * 2 <= threshold <= n <= 255, else ERR_INVALID.
  */
-int shamir_split(const unsigned char *secret, size_t size, int n, int threshold,
-                 unsigned char *ret_shares) MUST_CHECK;
+int shamir_split(const unsigned char *secret, size_t size, int n, int threshold, unsigned char *ret_shares) MUST_CHECK;
 
 /*
  * Puts n shares of share_size bytes each, one after the other, together: share_size - 1 bytes to ret_secret.

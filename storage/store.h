@@ -24,8 +24,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define STORE_KEY_SIZE 32
-#define STORE_DIR_SIZE 16 /* the first half of a key: the directory */
+#define STORE_KEY_SIZE  32
+#define STORE_DIR_SIZE  16 /* the first half of a key: the directory */
 #define STORE_VALUE_MAX (64u << 20)
 
 struct store;
@@ -33,9 +33,10 @@ struct store;
 /*
  * Opens (or makes) the store in a directory and verifies it.
  * verify: read every record and check its checksum first (a start does; tests may skip it).
- * Errors: ERR_CORRUPT, naming the file; ERR_NOSPACE; ERR_IO.
+ * Errors: ERR_CORRUPT, naming the file; ERR_NOSPACE; ERR_IO, also when another process has it open.
  */
 int store_open(const char *dir, bool verify, struct store **ret_store, struct err *err) MUST_CHECK;
+/* All views must have ended. NULL is fine. */
 void store_close(struct store *store);
 
 /* ---- Applying: one thread ---- */
@@ -57,7 +58,9 @@ struct store_entry {
 /*
  * Applies entries in order, in one transaction. Those at or below the applied index are skipped,
  * so that a replay is harmless; a gap is ERR_CORRUPT.
- * Errors: ERR_CORRUPT for a malformed entry, ERR_NOSPACE, ERR_IO: nothing of the call is applied then.
+ * Errors: ERR_CORRUPT for a malformed entry, ERR_NOSPACE, ERR_IO: nothing of the call is applied then. After
+ * ERR_NOSPACE the same call may be made again when there is room. After ERR_IO nobody knows what the disk holds:
+ * every further call fails, and the process should end and verify its store anew.
  */
 int store_apply(struct store *store, const struct store_entry *entries, size_t n, struct err *err) MUST_CHECK;
 
@@ -84,20 +87,27 @@ void store_view_end(struct store_view *view);
 uint64_t store_view_index(const struct store_view *view);
 
 /* The value lies in the map and is valid until the view ends. ERR_NOTFOUND; ERR_CORRUPT; ERR_IO. */
-int store_view_get(struct store_view *view, const unsigned char key[STORE_KEY_SIZE],
-                   const void **ret_value, size_t *ret_len) MUST_CHECK;
+int store_view_get(struct store_view *view, const unsigned char key[STORE_KEY_SIZE], const void **ret_value,
+                   size_t *ret_len) MUST_CHECK;
 
 /* Calls visit for each record of a directory in key order until it returns other than OK, and returns that. */
 int store_view_scan(struct store_view *view, const unsigned char dir[STORE_DIR_SIZE],
                     int (*visit)(void *arg, const unsigned char *key, const void *value, size_t len),
                     void *arg) MUST_CHECK;
 
+/*
+ * The key of the first record of a directory that comes after `after` (a key in it; NULL: the first of all).
+ * ERR_NOTFOUND when there is none; ERR_CORRUPT; ERR_IO.
+ */
+int store_view_next(struct store_view *view, const unsigned char dir[STORE_DIR_SIZE], const unsigned char *after,
+                    unsigned char ret_key[STORE_KEY_SIZE]) MUST_CHECK;
+
 struct store_stats {
     uint64_t records;
-    uint64_t bytes_used;
+    uint64_t bytes_used; /* by the records' pages; the rest of the file is free for new ones */
     uint64_t bytes_file;
 };
-int store_stats(struct store *store, struct store_stats *ret);
+int store_stats(struct store *store, struct store_stats *ret) MUST_CHECK;
 
 /* A digest of all records and the applied index, the same on every node at the same index. */
 int store_digest(struct store_view *view, unsigned char ret[32], struct err *err) MUST_CHECK;

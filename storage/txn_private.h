@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* txn_private.h — a transaction's insides, for txn.c and txn_tree.c. */
+#ifndef COFFER_STORAGE_TXN_PRIVATE_H
+#define COFFER_STORAGE_TXN_PRIVATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "storage/idmap.h"
+#include "storage/path.h"
+#include "storage/txn.h"
+
+enum write_kind {
+    WRITE_NOTHING, /* made, and deleted again: it is as if nothing had been */
+    WRITE_PUT,
+    WRITE_PUT_CLEAR,
+    WRITE_DELETE,
+};
+
+/* What becomes of one record. */
+struct write {
+    enum write_kind kind;
+    bool existed; /* in the snapshot */
+    unsigned char key[STORE_KEY_SIZE];
+    const char *name;
+    const void *data; /* of a put */
+    size_t len;
+};
+
+struct txn {
+    struct barrier *barrier;
+    struct store_view *view;
+    struct arena arena;
+    struct buf scratch; /* what was last decrypted */
+    struct buf reads;   /* ids, see batch_private.h */
+    struct write **writes;
+    size_t n_writes, cap_writes;
+    struct idmap by_id; /* id of a record → its place in writes, plus one */
+    /* The directory that was last used, whose key needs no computing. */
+    char *last_dir; /* NULL: none */
+    size_t last_dir_len, last_dir_cap;
+    unsigned char last_dir_key[STORE_DIR_SIZE];
+    /* The record that last showed that a directory is not empty; see has_sibling() in txn.c. */
+    bool has_witness;
+    unsigned char witness[STORE_KEY_SIZE];
+};
+
+int txn_key(struct txn *txn, struct path path, unsigned char ret_key[STORE_KEY_SIZE]) MUST_CHECK;
+void txn_note_read(struct txn *txn, const unsigned char id[ID_SIZE]);
+/* This transaction's own write of a record, or NULL. */
+struct write *txn_find_write(const struct txn *txn, const unsigned char key[STORE_KEY_SIZE]);
+/* Deletes one record, which is there or not, and no marker. */
+int txn_remove(struct txn *txn, struct path path, bool *ret_removed) MUST_CHECK;
+/* After something went from path's directory: deletes its marker if it is empty now, and so on upwards. */
+int txn_prune(struct txn *txn, struct path path) MUST_CHECK;
+
+static inline bool write_is_put(const struct write *write)
+{
+    return write->kind == WRITE_PUT;
+}
+
+#endif
