@@ -34,7 +34,7 @@ static int resolve(const char *address, struct addrinfo **ret_info, struct err *
 {
     struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
     char host[256];
-    const char *port;
+    const char *port = NULL;
     int rc = split_address(address, host, sizeof host, &port, err);
 
     if (rc != OK)

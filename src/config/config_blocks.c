@@ -9,13 +9,13 @@
 
 #define LISTENERS_MAX 64
 
-/* The one label of a block that has a type: `listener "tcp" { … }`. */
-static int read_type(const char *file, const struct hcl_item *item, const char **ret_type, struct err *err)
+/* The one label of a block that has a type: `listener "tcp" { … }`. NULL, and the sentence, when it has none. */
+static const char *type_of(const char *file, const struct hcl_item *item, struct err *err)
 {
-    if (item->body == NULL || item->n_labels != 1)
-        return config_fail(err, file, item->line, "write it as %s \"type\" { … }", item->key);
-    *ret_type = item->labels[0];
-    return OK;
+    if (item->body != NULL && item->n_labels == 1)
+        return item->labels[0];
+    (void)config_fail(err, file, item->line, "write it as %s \"type\" { … }", item->key);
+    return NULL;
 }
 
 /* ---- listener ---- */
@@ -79,11 +79,10 @@ static int check_listener(const char *file, int line, const struct config_listen
 
 int config_read_listener(const char *file, const struct hcl_item *item, struct config *config, struct err *err)
 {
-    const char *type;
-    int rc = read_type(file, item, &type, err);
+    const char *type = type_of(file, item, err);
 
-    if (rc != OK)
-        return rc;
+    if (type == NULL)
+        return ERR_INVALID;
     if (strcmp(type, "tcp") != 0)
         return config_fail(err, file, item->line, "listener type \"%.64s\" is not supported; there is \"tcp\"", type);
     if (config->n_listeners == LISTENERS_MAX)
@@ -93,7 +92,7 @@ int config_read_listener(const char *file, const struct hcl_item *item, struct c
         abort();
     struct config_listener *listener = &config->listeners[config->n_listeners++];
     *listener = (struct config_listener){.address = strdup("127.0.0.1:8200")};
-    rc = config_read_keys(file, item->body, listener_keys, listener, err);
+    int rc = config_read_keys(file, item->body, listener_keys, listener, err);
     return rc == OK ? check_listener(file, item->line, listener, err) : rc;
 }
 
@@ -196,18 +195,17 @@ static int check_times(const char *file, int line, const struct config *config, 
 
 int config_read_storage(const char *file, const struct hcl_item *item, struct config *config, struct err *err)
 {
-    const char *type;
-    int rc = read_type(file, item, &type, err);
+    const char *type = type_of(file, item, err);
 
-    if (rc != OK)
-        return rc;
+    if (type == NULL)
+        return ERR_INVALID;
     if (strcmp(type, "raft") != 0 && strcmp(type, "file") != 0 && strcmp(type, "inmem") != 0)
         return config_fail(err, file, item->line,
                            "storage type \"%.64s\" is not supported; there are \"raft\", \"file\" and \"inmem\"", type);
     forget_storage(config);
     config->storage_type = strdup(type);
     config->retry_join = json_array();
-    rc = config_read_keys(file, item->body, storage_keys, config, err);
+    int rc = config_read_keys(file, item->body, storage_keys, config, err);
     for (size_t i = 0; rc == OK && i < item->body->n_items; i++) {
         if (strcmp(item->body->items[i].key, "retry_join") == 0)
             rc = add_joins(file, &item->body->items[i], config->retry_join, err);
@@ -219,10 +217,11 @@ int config_read_storage(const char *file, const struct hcl_item *item, struct co
 
 int config_read_seal(const char *file, const struct hcl_item *item, struct err *err)
 {
-    const char *type;
-    int rc = read_type(file, item, &type, err);
+    const char *type = type_of(file, item, err);
 
-    if (rc == OK && strcmp(type, "shamir") != 0)
-        rc = config_fail(err, file, item->line, "seal type \"%.64s\" is not supported; there is \"shamir\"", type);
-    return rc;
+    if (type == NULL)
+        return ERR_INVALID;
+    if (strcmp(type, "shamir") != 0)
+        return config_fail(err, file, item->line, "seal type \"%.64s\" is not supported; there is \"shamir\"", type);
+    return OK;
 }
