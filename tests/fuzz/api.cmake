@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+coffer_fuzz(path SOURCES fuzz_path.c LINK coffer_http)
+coffer_fuzz(params SOURCES fuzz_params.c LINK coffer_http)
+coffer_fuzz(http_head SOURCES fuzz_http_head.c LINK coffer_http)
