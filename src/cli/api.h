@@ -17,7 +17,7 @@ int api_call(struct cli *cli, const char *method, const char *path, json_t *quer
 
 /*
  * Reads a secret: 404 is not an error but an answer of NULL, unless it carries data or warnings (a deleted version
- * does). query (may be NULL) is consumed; its values are texts or lists of texts.
+ * does). query (may be NULL) is consumed; its values are texts, numbers, or lists of them.
  */
 int api_read(struct cli *cli, const char *path, json_t *query, json_t **ret_secret) MUST_CHECK;
 /* The same for a list. */

@@ -35,15 +35,15 @@ static int audit_disable(struct cli *cli)
 
 static void put_rows(struct cli *cli, const json_t *devices, bool is_detailed, struct table *table)
 {
+    json_t *sorted = cli_keep(cli, text_sorted(devices)), *device;
     const char *path;
-    json_t *device;
 
     table_init(table, &cli->arena, is_detailed ? 5 : 3);
     if (is_detailed)
         table_header(table, "Path", "Type", "Description", "Replication", "Options");
     else
         table_header(table, "Path", "Type", "Description");
-    json_object_foreach(cli_keep(cli, text_sorted(devices)), path, device)
+    json_object_foreach(sorted, path, device)
     {
         table_cell(table, path);
         table_cell(table, json_str(device, "type", ""));
@@ -65,8 +65,10 @@ static int audit_list(struct cli *cli)
     devices = json_map_at(reply, "data");
     if (cli->format != FORMAT_TABLE)
         return output_value(cli, devices);
-    if (!json_object_size(devices))
-        return cli_refuse("No audit devices are enabled.");
+    if (!json_object_size(devices)) {
+        cli_success(cli, "No audit devices are enabled.");
+        return EXIT_REMOTE;
+    }
     put_rows(cli, devices, option_flag(cli, "detailed"), &table);
     return output_table(cli, &table);
 }

@@ -28,6 +28,13 @@ char *cli_printf(struct cli *cli, const char *fmt, ...)
     return text;
 }
 
+const char *cli_text(const json_t *value)
+{
+    const char *text = json_string_value(value);
+
+    return text ? text : "";
+}
+
 static void complain(const char *fmt, va_list args)
 {
     /* What was printed before on standard output stands before it on a terminal. */
@@ -120,15 +127,20 @@ const char *cli_env_name(struct cli *cli, const char *name)
     return cli_printf(cli, "%s_%s", prefix, name);
 }
 
-char *cli_trim_path(struct cli *cli, const char *path)
+char *cli_trim(struct cli *cli, const char *text, const char *more)
 {
-    static const char edges[] = "/ \t\r\n";
+    const char *edges = cli_printf(cli, " \t\r\n%s", more);
     size_t len;
 
-    path += strspn(path, edges);
-    for (len = strlen(path); len && strchr(edges, path[len - 1]); len--)
+    text += strspn(text, edges);
+    for (len = strlen(text); len && strchr(edges, text[len - 1]); len--)
         ;
-    return arena_strndup(&cli->arena, path, len);
+    return arena_strndup(&cli->arena, text, len);
+}
+
+char *cli_trim_path(struct cli *cli, const char *path)
+{
+    return cli_trim(cli, path, "/");
 }
 
 char *cli_mount_path(struct cli *cli, const char *path)

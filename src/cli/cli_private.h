@@ -48,6 +48,9 @@ struct cli {
 json_t *cli_keep(struct cli *cli, json_t *value);
 char *cli_printf(struct cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* The text of a value that should be one; "" when it is none. */
+const char *cli_text(const json_t *value);
+
 /* Prints a line to standard error and returns EXIT_LOCAL. */
 int cli_mistake(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Prints a line to standard error and returns EXIT_REMOTE. */
@@ -65,6 +68,8 @@ const char *cli_env(const char *name);
 /* The full name of the variable that cli_env() would read; "COFFER_<name>" when none is set. */
 const char *cli_env_name(struct cli *cli, const char *name);
 
+/* Without blanks, and characters of `more`, at both ends. */
+char *cli_trim(struct cli *cli, const char *text, const char *more);
 /* Without blanks and slashes at both ends. */
 char *cli_trim_path(struct cli *cli, const char *path);
 /* The same, with one slash at the end: how mounts are named. */

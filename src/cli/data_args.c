@@ -63,8 +63,10 @@ static int read_value(struct cli *cli, const char *text, json_t **ret_value, str
     struct buf content = BUF_INIT;
     int rc = OK;
 
-    if (*text == '@' || !strcmp(text, "-")) {
-        rc = data_args_read_file(cli, *text == '@' ? text + 1 : text, &content, err);
+    if (!strcmp(text, "-")) {
+        rc = read_stdin(cli, &content, err);
+    } else if (*text == '@') {
+        rc = data_args_read_file(cli, text + 1, &content, err);
         if (rc)
             err_wrap(err, "error reading file");
     } else {

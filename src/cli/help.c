@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "cli/options.h"
+#include "cli/text.h"
 
-#define LINE_WIDTH 78
 #define NAME_WIDTH 18
 
 static void put_line(FILE *out, const char *name, const char *help)
@@ -48,27 +48,6 @@ void help_put_overview(FILE *out, const struct cli_foreign *foreign)
           out);
 }
 
-/* Breaks a paragraph into lines; text is one paragraph without line breaks. */
-static void put_wrapped(FILE *out, const char *text, size_t len, int indent)
-{
-    int column = 0;
-
-    while (len) {
-        size_t word = 0;
-
-        while (word < len && text[word] != ' ')
-            word++;
-        if (column && column + 1 + (int)word > LINE_WIDTH) {
-            fputc('\n', out);
-            column = 0;
-        }
-        column += fprintf(out, "%*s%.*s", column ? 1 : indent, "", (int)word, text);
-        text += word + (word < len);
-        len -= word + (word < len);
-    }
-    fputc('\n', out);
-}
-
 /* Paragraphs; a line that begins with '$' is an example and stays as it is. */
 static void put_about(FILE *out, const char *about)
 {
@@ -78,7 +57,7 @@ static void put_about(FILE *out, const char *about)
         if (*about == '$')
             fprintf(out, "      %.*s\n", (int)len, about);
         else if (len)
-            put_wrapped(out, about, len, 2);
+            text_print_wrapped(out, about, len, 2);
         else
             fputc('\n', out);
         about += len + (about[len] == '\n');
@@ -108,7 +87,7 @@ static void put_option(FILE *out, const struct option_def *def)
         len += snprintf(line + len, sizeof line - (size_t)len, " Environment: COFFER_%s, BAO_%s, VAULT_%s.", def->env,
                         def->env, def->env);
     fprintf(out, "\n  -%s%s\n", def->name, value_name(def->kind));
-    put_wrapped(out, line, (size_t)len, 6);
+    text_print_wrapped(out, line, (size_t)len, 6);
 }
 
 static void put_options(FILE *out, const char *title, const struct option_def *table)

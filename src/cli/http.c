@@ -2,11 +2,8 @@
 #include "cli/http.h"
 
 #include <curl/curl.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/secret.h"
 
 /* An answer beyond this is no answer of a secrets server. */
 #define BODY_BYTES_MAX ((size_t)256 << 20)
@@ -16,27 +13,6 @@ struct http {
     char *server_name;
     char reason[CURL_ERROR_SIZE];
 };
-
-/* curl copies tokens and bodies about; what it frees is wiped, as everything else here. */
-static void wiping_free(void *memory)
-{
-    if (memory) {
-        secret_wipe(memory, malloc_usable_size(memory));
-        free(memory);
-    }
-}
-
-static void *wiping_realloc(void *memory, size_t size)
-{
-    size_t old_size = memory ? malloc_usable_size(memory) : 0;
-    void *moved = malloc(size);
-
-    if (moved && memory) {
-        memcpy(moved, memory, old_size < size ? old_size : size);
-        wiping_free(memory);
-    }
-    return moved;
-}
 
 static void set_text(CURL *curl, CURLoption option, const char *text)
 {
@@ -48,7 +24,7 @@ struct http *http_new(const struct http_settings *settings)
 {
     struct http *http = calloc(1, sizeof *http);
 
-    curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc, strdup, calloc);
+    curl_global_init(CURL_GLOBAL_DEFAULT);
     http->curl = curl_easy_init();
     if (!http->curl)
         abort();

@@ -94,7 +94,7 @@ static int logical_unwrap(struct cli *cli)
 
     /* The wrapping token is allowed to unwrap itself, so nobody needs to be logged in. */
     if (cli->argc)
-        api_set_token(cli, cli_trim_path(cli, cli->argv[0]));
+        api_set_token(cli, cli_trim(cli, cli->argv[0], ""));
     api_stop_wrapping(cli);
     if (api_write(cli, "sys/wrapping/unwrap", json_object(), &secret))
         return cli_fail(cli, "Error unwrapping");

@@ -68,7 +68,7 @@ static int login_token(struct cli *cli, const char *mount, json_t *config, json_
     (void)mount;
     if (code)
         return code;
-    token = cli_trim_path(cli, token);
+    token = cli_trim(cli, token, "");
     if (!*token)
         return fail_locally("a token must be given");
     api_set_token(cli, token);

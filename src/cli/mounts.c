@@ -207,11 +207,11 @@ static int mount_list(struct cli *cli, const struct mount_kind *kind)
 }
 
 /* Waits until the server has moved the mount; returns how it ended, or NULL when asking failed. */
-static const char *wait_for_move(struct cli *cli, const char *id)
+static const char *wait_for_move(struct cli *cli, const char *id, const char *moving)
 {
     json_t *secret;
 
-    for (;;) {
+    for (bool said = false;; said = true) {
         const char *status;
 
         if (api_read(cli, cli_printf(cli, "sys/remount/status/%s", id), NULL, &secret) || !secret)
@@ -219,6 +219,8 @@ static const char *wait_for_move(struct cli *cli, const char *id)
         status = json_str(json_map_at(json_map_at(secret, "data"), "migration_info"), "status", "");
         if (!strcmp(status, "success") || !strcmp(status, "failure"))
             return status;
+        if (!said)
+            cli_success(cli, "Waiting for terminal status in migration of %s, with migration ID %s", moving, id);
         usleep(200000);
     }
 }
@@ -238,8 +240,7 @@ static int mount_move(struct cli *cli, const struct mount_kind *kind)
     if (!id)
         return cli_success(cli, "Success! Finished moving %s", moving);
     cli_success(cli, "Started moving %s, with migration ID %s", moving, id);
-    cli_success(cli, "Waiting for terminal status in migration of %s, with migration ID %s", moving, id);
-    status = wait_for_move(cli, id);
+    status = wait_for_move(cli, id, moving);
     if (!status)
         return cli_fail(cli, "Error asking how the move goes");
     if (strcmp(status, "success") != 0)

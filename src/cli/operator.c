@@ -68,7 +68,7 @@ static void print_keys(const char *title, const json_t *keys)
 
     json_array_foreach((json_t *)keys, i, key)
     {
-        printf("%s %zu: %s\n", title, i + 1, json_string_value(key));
+        printf("%s %zu: %s\n", title, i + 1, cli_text(key));
     }
 }
 
@@ -112,14 +112,14 @@ static int ask_for_key(struct cli *cli, const char **ret_key)
     struct err err = {0};
 
     if (cli->argc) {
-        *ret_key = cli_trim_path(cli, cli->argv[0]);
+        *ret_key = cli_trim(cli, cli->argv[0], "");
         return EXIT_OK;
     }
     if (prompt_secret(cli, "Unseal Key (will be hidden): ", ret_key, &err))
         return cli_mistake("The unseal key cannot be asked for: %s. On a terminal it is typed unseen; where there is\n"
                            "none, give it as the argument.",
                            err_text(&err));
-    *ret_key = cli_trim_path(cli, *ret_key);
+    *ret_key = cli_trim(cli, *ret_key, "");
     return EXIT_OK;
 }
 

@@ -150,6 +150,11 @@ static int set_item(json_t *options, const struct option_def *def, const char *t
 /* One value of an option, from the command line or the environment. */
 static int set_option(json_t *options, const struct option_def *def, const char *text, struct err *err)
 {
+    json_t *value = json_string(text);
+
+    if (!value)
+        return bad_value(err, def, "?", "not UTF-8 text");
+    json_decref(value);
     switch (def->kind) {
     case OPTION_FLAG:
         return set_flag(options, def, text, err);
@@ -165,8 +170,6 @@ static int set_option(json_t *options, const struct option_def *def, const char 
         break;
     }
     json_object_set_new(options, def->name, json_string(text));
-    if (!json_object_get(options, def->name))
-        return bad_value(err, def, "?", "not UTF-8");
     return OK;
 }
 
@@ -234,6 +237,14 @@ static int parse_arguments(struct cli *cli, int argc, char **argv, struct err *e
     return rc;
 }
 
+/* What follows "--" is arguments, whatever it looks like. */
+static int take_rest(struct cli *cli, int argc, char **argv)
+{
+    memcpy(cli->argv, argv, (size_t)argc * sizeof *argv);
+    cli->argc = argc;
+    return OK;
+}
+
 static int apply_environment(struct cli *cli, const struct option_def *table, struct err *err)
 {
     for (; table && table->name; table++) {
@@ -260,8 +271,9 @@ int options_parse(struct cli *cli, int argc, char **argv, struct err *err)
             return rc;
     }
     if (i < argc && !strcmp(argv[i], "--"))
-        i++;
-    rc = parse_arguments(cli, argc - i, argv + i, err);
+        rc = take_rest(cli, argc - i - 1, argv + i + 1);
+    else
+        rc = parse_arguments(cli, argc - i, argv + i, err);
     if (!rc && !(cli->command->flags & COMMAND_LOCAL))
         rc = apply_environment(cli, http_options, err);
     if (!rc)

@@ -26,7 +26,12 @@ void output_warnings(const json_t *secret)
     fputs("WARNING! The following warnings were returned from Coffer:\n\n", stderr);
     json_array_foreach(warnings, i, warning)
     {
-        fprintf(stderr, "  * %s\n\n", json_is_string(warning) ? json_string_value(warning) : "?");
+        struct buf text = BUF_INIT;
+
+        buf_printf(&text, "* %s", json_is_string(warning) ? json_string_value(warning) : "?");
+        text_print_wrapped(stderr, buf_str(&text), text.len, 2);
+        fputc('\n', stderr);
+        buf_close(&text);
     }
 }
 
@@ -198,11 +203,10 @@ int output_list(struct cli *cli, json_t *secret)
 
 int output_no_value(struct cli *cli, const char *path)
 {
-    if (cli->format == FORMAT_JSON && strstr(cli->command->name, "list")) {
-        puts("{}");
-        return EXIT_REMOTE;
-    }
-    return cli_refuse("No value found at %s", path);
+    if (cli->format == FORMAT_TABLE || !strstr(cli->command->name, "list"))
+        return cli_refuse("No value found at %s", path);
+    output_value(cli, cli_keep(cli, json_object()));
+    return EXIT_REMOTE;
 }
 
 void output_map_block(struct cli *cli, const char *title, const json_t *map)

@@ -28,7 +28,7 @@ void output_warnings(const json_t *secret);
 /* The value of -field, if the command takes one and it was given; NULL. */
 const char *output_wanted_field(struct cli *cli);
 
-/* "No value found at PATH", and {} for a JSON list. */
+/* "No value found at PATH"; for a list in JSON or YAML {} instead, as scripts expect. */
 int output_no_value(struct cli *cli, const char *path);
 
 #endif

@@ -7,18 +7,13 @@
 #include "cli/data_args.h"
 #include "cli/output.h"
 
-/* Policy names are lower case on the server; whoever types another one is told. */
+/* Names of policies are lower case on the server. */
 static char *policy_name(struct cli *cli)
 {
     char *name = cli_trim_path(cli, cli->argv[0]);
-    bool changed = false;
 
-    for (char *at = name; *at; at++) {
-        changed |= isupper((unsigned char)*at) != 0;
+    for (char *at = name; *at; at++)
         *at = (char)tolower((unsigned char)*at);
-    }
-    if (changed)
-        fprintf(stderr, "Policy name was converted from \"%s\" to \"%s\"\n", cli->argv[0], name);
     return name;
 }
 
@@ -34,7 +29,7 @@ static int policy_list(struct cli *cli)
         return output_value(cli, names);
     json_array_foreach(names, i, name)
     {
-        puts(json_string_value(name));
+        puts(cli_text(name));
     }
     return EXIT_OK;
 }
@@ -47,11 +42,11 @@ static int policy_read(struct cli *cli)
     if (api_read(cli, cli_printf(cli, "sys/policies/acl/%s", name), NULL, &secret))
         return cli_fail(cli, "Error reading policy named %s", name);
     policy = json_object_get(json_map_at(secret, "data"), "policy");
-    if (!json_string_length(policy))
+    if (!*cli_text(policy))
         return cli_refuse("No policy named: %s", name);
     if (cli->format != FORMAT_TABLE)
         return output_value(cli, cli_keep(cli, json_pack("{s:O}", "policy", policy)));
-    puts(json_string_value(policy));
+    puts(cli_trim(cli, cli_text(policy), ""));
     return EXIT_OK;
 }
 
@@ -73,6 +68,8 @@ static int policy_write(struct cli *cli)
     if (api_write(cli, cli_printf(cli, "sys/policies/acl/%s", name), body, &secret))
         return cli_fail(cli, "Error uploading policy");
     output_warnings(secret);
+    if (strcmp(name, cli->argv[0]) != 0)
+        fprintf(stderr, "Policy name was converted from \"%s\" to \"%s\"\n", cli->argv[0], name);
     return cli_success(cli, "Success! Uploaded policy: %s", name);
 }
 

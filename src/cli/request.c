@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "cli/options.h"
+#include "cli/text.h"
 
 #define TOKEN_HEADER "X-Vault-Token: "
 
@@ -23,12 +24,16 @@ static void put_escaped(struct buf *url, const char *text, const char *plain)
     }
 }
 
-static void put_parameter(struct buf *url, const char *name, const char *value)
+static void put_parameter(struct buf *url, const char *name, const json_t *value)
 {
+    struct buf text = BUF_INIT;
+
+    text_put_value(&text, value);
     buf_puts(url, memchr(url->data, '?', url->len) ? "&" : "?");
     put_escaped(url, name, "-_.~");
     buf_puts(url, "=");
-    put_escaped(url, value, "-_.~");
+    put_escaped(url, buf_str(&text), "-_.~");
+    buf_close(&text);
 }
 
 static void put_query(struct buf *url, const json_t *query)
@@ -39,11 +44,11 @@ static void put_query(struct buf *url, const json_t *query)
 
     json_object_foreach((json_t *)query, name, value)
     {
-        if (json_is_string(value))
-            put_parameter(url, name, json_string_value(value));
+        if (!json_is_array(value))
+            put_parameter(url, name, value);
         json_array_foreach(value, i, item)
         {
-            put_parameter(url, name, json_string_value(item));
+            put_parameter(url, name, item);
         }
     }
 }

@@ -18,7 +18,7 @@ struct request {
 };
 
 /*
- * Fills in URL and headers from the options. query: an object of texts or lists of texts, or NULL.
+ * Fills in URL and headers from the options. query: an object of values or lists of values, or NULL.
  * ERR_INVALID for a header that may not be given by hand, or too many of them.
  */
 int request_prepare(struct cli *cli, struct request *request, const char *address, const char *path,

@@ -77,7 +77,7 @@ static void put_leader_rows(struct cli *cli, const json_t *status, struct table 
 static bool is_empty(const json_t *value)
 {
     return !value || json_is_null(value) || (json_is_string(value) && !json_string_length(value)) ||
-           (json_is_integer(value) && !json_integer_value(value));
+           json_is_false(value) || (json_is_integer(value) && !json_integer_value(value));
 }
 
 /* Adds what sys/leader says to the status. A sealed server may refuse to say; that it is one of many is all it tells.

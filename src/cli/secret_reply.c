@@ -57,11 +57,8 @@ json_t *secret_in_order(struct cli *cli, const json_t *secret)
     json_object_del(copy, "wrap_info");
     if (auth)
         json_object_set_new(copy, "auth", copy_fields(auth, auth_fields));
-    if (wrap) {
+    if (wrap)
         json_object_set_new(copy, "wrap_info", copy_fields(wrap, wrap_fields));
-        if (!*json_str(wrap, "wrapped_accessor", ""))
-            json_object_del(json_map_at(copy, "wrap_info"), "wrapped_accessor");
-    }
     return copy;
 }
 

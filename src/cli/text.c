@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LINE_WIDTH 78
+
 static int compare_names(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The keys in order, in memory of the caller's to free; their texts belong to the object. */
-static const char **sorted_keys(const json_t *object)
+const char **text_keys(const json_t *object, int (*compare)(const void *a, const void *b))
 {
     size_t n = 0, size = json_object_size(object);
     const char **keys = calloc(size + 1, sizeof *keys), *key;
@@ -24,7 +25,7 @@ static const char **sorted_keys(const json_t *object)
     {
         keys[n++] = key;
     }
-    qsort(keys, n, sizeof *keys, compare_names);
+    qsort(keys, n, sizeof *keys, compare ? compare : compare_names);
     return keys;
 }
 
@@ -45,7 +46,7 @@ json_t *text_sorted(const json_t *value)
     if (!json_is_object(value))
         return json_incref((json_t *)value);
     copy = json_object();
-    keys = sorted_keys(value);
+    keys = text_keys(value, NULL);
     for (i = 0; keys[i]; i++)
         json_object_set_new(copy, keys[i], text_sorted(json_object_get(value, keys[i])));
     free(keys);
@@ -86,7 +87,7 @@ void text_put_real(struct buf *out, double value, bool for_yaml)
 
 static void put_map(struct buf *out, const json_t *map)
 {
-    const char **keys = sorted_keys(map);
+    const char **keys = text_keys(map, NULL);
 
     buf_puts(out, "map[");
     for (size_t i = 0; keys[i]; i++) {
@@ -165,4 +166,23 @@ void text_put_banner(struct buf *out, const char *title, size_t width)
     for (size_t i = 0; i < signs; i++)
         buf_puts(out, "=");
     buf_puts(out, "\n");
+}
+
+void text_print_wrapped(FILE *out, const char *text, size_t len, int indent)
+{
+    int column = 0;
+
+    while (len) {
+        const char *blank = memchr(text, ' ', len);
+        size_t word = blank ? (size_t)(blank - text) : len;
+
+        if (column && column + 1 + (int)word > LINE_WIDTH) {
+            fputc('\n', out);
+            column = 0;
+        }
+        column += fprintf(out, "%*s%.*s", column ? 1 : indent, "", (int)word, text);
+        text += word + (word < len);
+        len -= word + (word < len);
+    }
+    fputc('\n', out);
 }

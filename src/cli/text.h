@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/buf.h"
 #include "base/json.h"
@@ -31,6 +32,12 @@ bool text_is_yaml_special(const char *text);
 /* A deep copy whose objects have sorted keys. A new reference. */
 json_t *text_sorted(const json_t *value);
 
+/*
+ * The keys of an object, ended by NULL, ordered by strcmp, or by `compare` as qsort takes it. The array is the caller's
+ * to free; the texts belong to the object.
+ */
+const char **text_keys(const json_t *object, int (*compare)(const void *a, const void *b));
+
 /* Rows of columns, padded with four blanks between them; an empty cell prints as n/a. Lines end in '\n'. */
 struct table {
     struct arena *arena;
@@ -50,6 +57,9 @@ void table_cell(struct table *table, const char *text);
 size_t table_rows(const struct table *table);
 /* Appends the rows. */
 void table_put(const struct table *table, struct buf *out);
+
+/* Prints one paragraph (without line breaks) in lines of at most 78 columns, each indented. */
+void text_print_wrapped(FILE *out, const char *text, size_t len, int indent);
 
 /* "========= Metadata =========" as wide as `width` asks, with at least one sign on either side. */
 void text_put_banner(struct buf *out, const char *title, size_t width);

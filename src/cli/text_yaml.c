@@ -5,6 +5,7 @@
  */
 #include "cli/text.h"
 
+#include <ctype.h>
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,19 +79,32 @@ static bool emit_text(yaml_emitter_t *emitter, const char *text, size_t len)
 
 static bool emit_value(yaml_emitter_t *emitter, const json_t *value);
 
+/* The order of keys in the clients of Vault: signs before letters, and runs of digits by their value. */
+static int compare_keys(const void *a, const void *b)
+{
+    const char *left = *(const char *const *)a, *right = *(const char *const *)b;
+
+    while (*left && *left == *right && !isdigit((unsigned char)*left)) {
+        left++;
+        right++;
+    }
+    if (isdigit((unsigned char)*left) && isdigit((unsigned char)*right))
+        return strverscmp(left, right);
+    if (*left && *right && !isalpha((unsigned char)*left) != !isalpha((unsigned char)*right))
+        return isalpha((unsigned char)*left) ? 1 : -1;
+    return strcmp(left, right);
+}
+
 static bool emit_map(yaml_emitter_t *emitter, const json_t *map)
 {
-    json_t *sorted = text_sorted(map), *value;
+    const char **keys = text_keys(map, compare_keys);
     yaml_mapping_style_t style = json_object_size(map) ? YAML_BLOCK_MAPPING_STYLE : YAML_FLOW_MAPPING_STYLE;
     yaml_event_t event;
-    const char *key;
     bool ok = emit(emitter, yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, style), &event);
 
-    json_object_foreach(sorted, key, value)
-    {
-        ok = ok && emit_text(emitter, key, strlen(key)) && emit_value(emitter, value);
-    }
-    json_decref(sorted);
+    for (size_t i = 0; keys[i]; i++)
+        ok = ok && emit_text(emitter, keys[i], strlen(keys[i])) && emit_value(emitter, json_object_get(map, keys[i]));
+    free(keys);
     return ok && emit(emitter, yaml_mapping_end_event_initialize(&event), &event);
 }
 

@@ -37,7 +37,7 @@ static json_t *named_token(struct cli *cli)
 {
     const char *key = option_flag(cli, "accessor") ? "accessor" : "token";
 
-    return cli->argc ? json_pack("{s:s}", key, cli_trim_path(cli, cli->argv[0])) : json_object();
+    return cli->argc ? json_pack("{s:s}", key, cli_trim(cli, cli->argv[0], "")) : json_object();
 }
 
 /* "auth/token/<verb>", or its form for an accessor or for the token in use. */
@@ -70,14 +70,12 @@ static int token_lookup(struct cli *cli)
 static int token_renew(struct cli *cli)
 {
     json_t *body, *secret;
-    int rc;
 
     if (lacks_accessor(cli))
         return cli_mistake("Not enough arguments with -accessor (expected 1, got 0)");
     body = named_token(cli);
     option_into(cli, "increment", body, NULL);
-    rc = api_send(cli, cli->argc ? "POST" : "PUT", token_path(cli, "renew"), body, &secret);
-    if (rc)
+    if (api_send(cli, option_flag(cli, "accessor") ? "POST" : "PUT", token_path(cli, "renew"), body, &secret))
         return cli_fail(cli, "Error renewing token");
     return output_secret(cli, secret);
 }
@@ -133,7 +131,7 @@ static void print_joined(const json_t *list)
 
     json_array_foreach((json_t *)list, i, item)
     {
-        printf("%s%s", i ? ", " : "", json_string_value(item));
+        printf("%s%s", i ? ", " : "", cli_text(item));
     }
     putchar('\n');
 }

@@ -27,7 +27,7 @@ INTENDED = [
     (r"^login( |$)|^operator unseal -non", "err", "our own words"),
     (r"^login.*(username=bob password=pw|root$|token=root)", "out", "our own words around the same table"),
     (r"-method=approle", "code", "approle can be used to log in here"),
-    (r"^token lookup -accessor$|^token capabilities$|^kv list$|^audit enable$|^kv get$", "err",
+    (r"^delete$|^token lookup -accessor$|^token capabilities$|^kv list$|^audit enable$|^kv get$", "err",
      "arguments are counted in one place, in the same words for all commands"),
     (r"read cubbyhole/%N -format=json", "out", "-format is taken wherever it stands, and is then no data"),
     (r"^(kv|secrets|operator|token|nope|kv metadata)$|^secrets nope$", "err", "our own help"),
@@ -81,7 +81,7 @@ CASES = [
     "list -detailed cubbyhole/", "list -detailed -format=json cubbyhole/",
     "write cubbyhole/%N @data.json", *read_only("read cubbyhole/%N", "read -field=a cubbyhole/%N"),
     "read -field=my_ttl cubbyhole/%N", "read -field=n cubbyhole/%N", "read /cubbyhole/%N/",
-    "write cubbyhole/%N - < data.json", "read cubbyhole/%N", "write cubbyhole/%N a=- < value.txt", "read cubbyhole/%N",
+    "write cubbyhole/%N - < data.json", "read cubbyhole/%N", "write cubbyhole/%N a=- < value.txt", "read cubbyhole/%N", "read cubbyhole/%N -format=json",
     "write cubbyhole/%N a=- b=- < value.txt", "write cubbyhole/%N", "write -f cubbyhole/%N", "write cubbyhole/x a",
     "write cubbyhole/%N @missing", "write cubbyhole/%N a=@missing", "write -f -format=json cubbyhole/%N a=1",
     "write -field=version secret/data/%N @kv2.json", "write secret/data/%N @kv2.json",
@@ -175,6 +175,8 @@ SAME = [
     (r"\b(kv|auth_[a-z]+)_[0-9a-f]{8}\b", r"\1_<id>"),
     (r"((creation_time|server_time_utc|encryptions|Encryption Count|Key Term|term)\"?:? +)\d+", r"\1<number>"),
     (r"cli-[ab]", "cli-x"),
+    # How often it has to ask is chance.
+    (r"(?m)^Waiting for terminal status.*\n", ""),
     # Fields that the server does not send are not made up.
     (r"(?m)^ *\"?(deprecation_status|build_date)\"?: \"\",?\n", ""),
     (r"\bbao\b", "coffer"),
