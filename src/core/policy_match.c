@@ -120,6 +120,8 @@ static size_t segment_length(const char *at, const char *end)
 
 static bool segments_fit(const struct rule_pattern *pattern, const char *path, size_t len)
 {
+    if (len < pattern->first_wild || memcmp(pattern->text, path, pattern->first_wild) != 0)
+        return false;
     const char *want = pattern->text, *want_end = want + pattern->len, *path_end = path + len;
     for (;;) {
         size_t want_len = segment_length(want, want_end), path_len = segment_length(path, path_end);

@@ -43,8 +43,13 @@ int role_id_write(struct request *req);
 int role_field_read(struct request *req);
 int role_field_write(struct request *req);
 int role_field_reset(struct request *req);
-/* OK, or ERR_INTERNAL with the sentence, as clients know it. */
+
+/* ---- Addresses (approle_address.c). ERR_INTERNAL with the sentence, as clients know it. ---- */
+
+/* Whether all are blocks of addresses. what: "CIDR blocks". */
 int role_check_blocks(struct request *req, const json_t *blocks, const char *what) MUST_CHECK;
+/* Whether those that are given for a secret id are blocks, and within the role's. */
+int secret_check_addresses(struct request *req, const json_t *role) MUST_CHECK;
 
 /* ---- Secret ids (approle_secret.c) ---- */
 

@@ -10,7 +10,6 @@
 #include "base/encoding.h"
 #include "base/json.h"
 #include "base/secret.h"
-#include "core/cidr.h"
 #include "core/core.h"
 #include "core/mount.h"
 #include "storage/barrier.h"
@@ -101,20 +100,6 @@ static int set_role_id(struct request *req, json_t *role, const char *role_id)
 }
 
 /* ---- Parameters ---- */
-
-int role_check_blocks(struct request *req, const json_t *blocks, const char *what)
-{
-    const json_t *block;
-    size_t i;
-    json_array_foreach(blocks, i, block)
-    {
-        const char *text = json_string_value(block);
-        if (strchr(text, '/') == NULL || !cidr_is_valid(text))
-            return fail(req, ERR_INTERNAL,
-                        "1 error occurred:\n\t* failed to validate %s: invalid CIDR address: %.64s\n\n", what, text);
-    }
-    return OK;
-}
 
 static int check_role(struct request *req, const json_t *role)
 {

@@ -3,14 +3,12 @@
  * approle_secret.c — secret ids. {"accessor", "num_uses", "ttl", "created", "expires", "updated", "metadata",
  * "cidr_list", "token_bound_cidrs"}, times in nanoseconds, expires 0 for never.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "auth/approle/approle_private.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/secret.h"
-#include "core/cidr.h"
 #include "core/mount.h"
 
 #define NS_PER_S     INT64_C(1000000000)
@@ -105,55 +103,6 @@ int secret_delete_all(struct request *req, const json_t *role)
 
 /* ---- Making ---- */
 
-/* Whether every address of the first is one of the second; a block without a length is one address. */
-static bool block_is_within(const char *inner, const char *outer)
-{
-    size_t len = strcspn(inner, "/");
-    char address[64];
-    if (len >= sizeof address)
-        return false;
-    memcpy(address, inner, len);
-    address[len] = '\0';
-    const char *inner_slash = strchr(inner, '/'), *outer_slash = strchr(outer, '/');
-    long inner_bits = inner_slash != NULL ? strtol(inner_slash + 1, NULL, 10) : 128;
-    long outer_bits = outer_slash != NULL ? strtol(outer_slash + 1, NULL, 10) : 128;
-    return (inner_slash == NULL || inner_bits >= outer_bits) && (outer_slash != NULL || inner_slash == NULL) &&
-           cidr_has(outer, address);
-}
-
-static bool is_within_one(const char *inner, const json_t *outer)
-{
-    const json_t *block;
-    size_t i;
-    json_array_foreach(outer, i, block) if (block_is_within(inner, json_string_value(block))) return true;
-    return false;
-}
-
-static int check_within(struct request *req, const json_t *inner, const json_t *outer)
-{
-    const json_t *block;
-    size_t i;
-    if (json_array_size(outer) == 0)
-        return OK;
-    json_array_foreach(inner, i, block) if (!is_within_one(json_string_value(block), outer)) return fail(
-        req, ERR_INTERNAL,
-        "1 error occurred:\n\t* failed to verify subset relationship between CIDR blocks on the role and "
-        "CIDR blocks on the secret ID: \"%.64s\" is in none of the role's\n\n",
-        json_string_value(block));
-    return OK;
-}
-
-static int check_addresses(struct request *req, const json_t *role)
-{
-    const json_t *logins = field_json(req, "cidr_list"), *tokens = field_json(req, "token_bound_cidrs");
-    int rc = role_check_blocks(req, logins, "CIDR blocks");
-    if (rc == OK)
-        rc = role_check_blocks(req, tokens, "token CIDR blocks");
-    if (rc == OK)
-        rc = check_within(req, logins, json_list_at(role, "secret_id_bound_cidrs"));
-    return rc == OK ? check_within(req, tokens, json_list_at(role, "token_bound_cidrs")) : rc;
-}
-
 /* What the role allows, unless less was asked for; 0 means without bounds. */
 static int check_bounds(struct request *req, const json_t *role, int64_t *ret_uses, int64_t *ret_ttl_s)
 {
@@ -234,7 +183,7 @@ static int create(struct request *req, const char *secret_id)
     if (rc == OK)
         rc = check_bounds(req, role, &uses, &ttl_s);
     if (rc == OK)
-        rc = check_addresses(req, role);
+        rc = secret_check_addresses(req, role);
     if (rc != OK)
         return rc;
     json_t *secret = new_secret(req, uses, ttl_s);
