@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Leading: the first entry of a term, submissions, and handing leadership on. */
+#include "base/log.h"
+#include "raft/driver_private.h"
+
+/* Entries that may wait for a quorum. A follower that has others in their place gives them up one round trip each. */
+#define UNCOMMITTED_MAX   2048
+#define UNCOMMITTED_BYTES (256u << 20)
+
+int driver_append(struct driver *driver, struct entry *entry)
+{
+    struct raft *raft = &driver->raft;
+    entry->term = raft->current_term;
+    struct raft_entry array = {.term = entry->term,
+                               .type = (enum raft_entry_type)entry->type,
+                               .buf = {.base = entry->data, .len = entry->len},
+                               .batch = entry->data};
+    struct carried carried = {.entries = &entry, .array = &array, .n = 1};
+    struct raft_event event = {.type = RAFT_SUBMIT};
+    event.submit.entries = &array;
+    event.submit.n = 1;
+    /*
+     * N3: after a pause the core holds peers for slow and would leave the entry to the next heartbeat. As if one were
+     * due, it goes out now.
+     */
+    unsigned heartbeat = raft->heartbeat_timeout;
+    raft->heartbeat_timeout = 0;
+    int rv = driver_step(driver, &event, &carried);
+    raft->heartbeat_timeout = heartbeat;
+    return rv;
+}
+
+/* An entry of the own term proves what was committed before it (R1a); until it is applied, nobody is served. */
+static void begin_term(struct driver *driver)
+{
+    driver->handed_over = 0;
+    for (unsigned i = 0; i < driver->n_peers; i++) {
+        driver->peers[i].agreed = 0;
+        driver->peers[i].entries_sent = 0;
+    }
+    /* The core writes one itself, but only if its log has entries that it does not know to be committed. */
+    if (tail_term(&driver->tail, tail_last(&driver->tail)) != driver->raft.current_term) {
+        struct entry *barrier = entry_new(0, 0, ENTRY_BARRIER, "\0\0\0\0\0\0\0\0", 8);
+        int rv = driver_append(driver, barrier);
+        entry_unref(barrier);
+        if (rv != 0) {
+            driver_fatal(driver, "a new leader cannot write its first entry: %s", raft_strerror(rv));
+            return;
+        }
+    }
+    driver->term_start = tail_last(&driver->tail);
+}
+
+static void end_term(struct driver *driver)
+{
+    driver->term_start = 0;
+    /* What is committed will be applied and is answered then; of the rest nobody knows. */
+    size_t keep = 0;
+    while (keep < driver->submissions.count && fifo_at(&driver->submissions, keep)->index <= driver->raft.commit_index)
+        keep++;
+    while (driver->submissions.count > keep) {
+        void *token = fifo_at(&driver->submissions, keep)->token;
+        fifo_remove(&driver->submissions, keep);
+        driver_done(driver, token, ERR_UNAVAILABLE, 0);
+    }
+    driver_read_lost(driver, ERR_NOTLEADER);
+    driver_members_lost(driver);
+    if (driver->transfer.running) {
+        void *token = driver->transfer.token;
+        driver->rests_until = driver_now(driver) + driver->transfer.rest_ms;
+        driver->transfer = (struct transfer){0};
+        driver_done(driver, token, OK, 0);
+    }
+}
+
+void driver_lead_changed(struct driver *driver)
+{
+    bool led = driver->state_before == RAFT_LEADER;
+    driver->state_before = driver->raft.state;
+    driver->term_before = driver->raft.current_term;
+    if (led)
+        end_term(driver);
+    if (driver->raft.state == RAFT_LEADER)
+        begin_term(driver);
+}
+
+int driver_submit(struct driver *driver, uint64_t epoch, struct entry *entry, void *token)
+{
+    int rc = OK;
+    if (driver->broken || !driver_leads(driver) || driver->raft.current_term != epoch)
+        rc = ERR_NOTLEADER;
+    else if (driver->log_stuck)
+        rc = ERR_NOSPACE;
+    else if (tail_last(&driver->tail) > driver->raft.commit_index + UNCOMMITTED_MAX ||
+             driver->tail.kept_bytes > UNCOMMITTED_BYTES)
+        rc = ERR_UNAVAILABLE;
+    if (rc == OK) {
+        /* Filed first: a sole voter may be done with it before the step returns. */
+        fifo_push(&driver->submissions, tail_last(&driver->tail) + 1, token);
+        if (driver_append(driver, entry) != 0) {
+            fifo_remove(&driver->submissions, driver->submissions.count - 1);
+            rc = ERR_NOTLEADER;
+        }
+    }
+    entry_unref(entry);
+    return rc;
+}
+
+/* ---- Who is there ---- */
+
+bool driver_is_online(const struct driver *driver, uint64_t id)
+{
+    if (id == driver->raft.id)
+        return true;
+    uint64_t heard = driver_heard(driver, id);
+    return heard != 0 && driver_now(driver) - heard < driver->options.election_ms;
+}
+
+/* The latest time at which a majority, this node included, stood by the leader; and an election timeout on top. */
+uint64_t driver_lead_until(const struct driver *driver)
+{
+    const struct raft_configuration *configuration = &driver->raft.configuration;
+    uint64_t times[CLUSTER_MEMBERS_MAX];
+    unsigned n = 0;
+    for (unsigned i = 0; i < configuration->n && n < CLUSTER_MEMBERS_MAX; i++) {
+        uint64_t id = configuration->servers[i].id, agreed = 0;
+        if (configuration->servers[i].role != RAFT_VOTER)
+            continue;
+        for (unsigned k = 0; k < driver->n_peers; k++)
+            if (driver->peers[k].id == id)
+                agreed = driver->peers[k].agreed;
+        if (id == driver->raft.id)
+            agreed = driver_now(driver);
+        unsigned at = n++;
+        for (; at > 0 && times[at - 1] < agreed; at--)
+            times[at] = times[at - 1];
+        times[at] = agreed;
+    }
+    uint64_t majority = n == 0 ? 0 : times[n / 2];
+    return majority == 0 ? 0 : majority + driver->options.election_ms;
+}
+
+/* ---- Handing over ---- */
+
+/* The voter that is there and has most of the log; unsealed ones before sealed, or alone. 0 for none. */
+static uint64_t best_successor(struct driver *driver, bool unsealed_only)
+{
+    const struct raft_configuration *configuration = &driver->raft.configuration;
+    uint64_t best = 0, best_match = 0;
+    bool best_sealed = true;
+    for (unsigned i = 0; i < configuration->n; i++) {
+        uint64_t id = configuration->servers[i].id;
+        if (id == driver->raft.id || configuration->servers[i].role != RAFT_VOTER || !driver_is_online(driver, id))
+            continue;
+        bool is_sealed = driver_peer(driver, id)->sealed;
+        uint64_t match = driver_match(driver, id);
+        if (is_sealed && unsealed_only)
+            continue;
+        if (best == 0 || (best_sealed && !is_sealed) || (best_sealed == is_sealed && match > best_match)) {
+            best = id;
+            best_match = match;
+            best_sealed = is_sealed;
+        }
+    }
+    return best;
+}
+
+int driver_transfer(struct driver *driver, uint64_t to, unsigned rest_ms, void *token, struct err *err)
+{
+    if (driver->broken || driver->raft.state != RAFT_LEADER)
+        return err_set(err, ERR_NOTLEADER, "this node does not lead");
+    if (driver->transfer.running || raft_transferee(&driver->raft) != 0)
+        return err_set(err, ERR_BUSY, "leadership is being handed over already");
+    if (to == 0)
+        to = best_successor(driver, false);
+    if (to == 0)
+        return err_set(err, ERR_UNAVAILABLE, "there is no other voter that could lead");
+    struct raft_event event = {.type = RAFT_TRANSFER};
+    event.transfer.server_id = to;
+    int rv = driver_step(driver, &event, NULL);
+    if (rv == RAFT_BADID || rv == RAFT_NOTFOUND)
+        return err_set(err, ERR_NOTFOUND, "there is no such voter");
+    if (rv != 0)
+        return err_set(err, ERR_NOTLEADER, "this node does not lead");
+    driver->transfer = (struct transfer){.running = true, .rest_ms = rest_ms, .token = token};
+    return OK;
+}
+
+/* A sealed node cannot serve, one without room cannot acknowledge: another leads, if one can. */
+static void hand_over(struct driver *driver)
+{
+    uint64_t now = driver_now(driver);
+    if ((!driver->sealed && !driver->log_stuck) || driver->transfer.running ||
+        now < driver->handed_over + 2 * driver->options.election_ms)
+        return;
+    uint64_t to = best_successor(driver, !driver->log_stuck);
+    if (to == 0)
+        return;
+    driver->handed_over = now;
+    log_info("raft", "handing leadership over: %s", driver->log_stuck ? "the log has no room" : "this node is sealed");
+    (void)driver_transfer(driver, to, driver->log_stuck ? 5000 : 0, NULL, NULL);
+}
+
+void driver_lead_tick(struct driver *driver)
+{
+    if (driver->transfer.running && raft_transferee(&driver->raft) == 0) {
+        void *token = driver->transfer.token;
+        driver->transfer = (struct transfer){0};
+        driver_done(driver, token, ERR_TIMEOUT, 0);
+    }
+    hand_over(driver);
+    driver->ops->changed(driver->ctx); /* how long it leads for certain */
+}
+
+void driver_peer_sealed(struct driver *driver, uint64_t peer, bool is_sealed)
+{
+    driver_peer(driver, peer)->sealed = is_sealed;
+    if (driver->raft.state == RAFT_LEADER)
+        hand_over(driver);
+}
+
+void driver_set_sealed(struct driver *driver, bool is_sealed)
+{
+    driver->sealed = is_sealed;
+    if (driver->raft.state == RAFT_LEADER)
+        hand_over(driver);
+}
+
+void driver_log_stuck(struct driver *driver, bool is_stuck)
+{
+    driver->log_stuck = is_stuck;
+    if (driver->raft.state == RAFT_LEADER)
+        hand_over(driver);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * driver_private.h — the driver's parts to each other.
+ */
+#ifndef COFFER_RAFT_DRIVER_PRIVATE_H
+#define COFFER_RAFT_DRIVER_PRIVATE_H
+
+#include <raft.h>
+
+#include "base/buf.h"
+#include "raft/driver.h"
+#include "raft/member.h"
+#include "raft/message.h"
+#include "raft/tail.h"
+
+#if RAFT_VERSION_NUMBER != 2201
+#error "libraft 0.22.1 is needed: who frees the memory of an event changes from version to version"
+#endif
+
+#define DRIVER_PEERS_MAX (2 * CLUSTER_MEMBERS_MAX)
+
+#ifdef COFFER_PLANTED_BUGS
+#define KEEPS_RULE(driver, bit) (((driver)->options.without & (bit)) == 0)
+#else
+#define KEEPS_RULE(driver, bit) true
+#endif
+#define RULE_R1A 1u
+#define RULE_R1B 2u
+#define RULE_R2  4u
+#define RULE_R3  8u
+
+struct peer {
+    uint64_t id;
+    uint64_t heard;        /* when a frame of it last came; 0 for never */
+    uint64_t agreed;       /* when it last answered us as the leader of our term */
+    uint64_t entries_sent; /* when entries last went to it */
+    uint64_t read_round;   /* the last round of reads that it confirmed */
+    uint64_t snapshot_end; /* when the last snapshot to it ended */
+    bool snapshot_running;
+    bool sealed;
+};
+
+struct submission {
+    uint64_t index;
+    void *token;
+};
+
+struct fifo {
+    struct submission *items; /* a ring */
+    size_t cap, head, count;
+};
+
+enum change_stage {
+    CHANGE_NONE,
+    CHANGE_REMOVING, /* the entry that leaves the member out is on its way */
+    CHANGE_ADDING,   /* the entry that lists it is */
+    CHANGE_LEAVING,  /* we lead no more and ask the next leader to leave us out */
+};
+
+struct change {
+    enum change_stage stage;
+    uint64_t member;
+    uint64_t index; /* of the entry */
+    uint64_t deadline;
+    uint64_t asker;     /* who asked by FRAME_LEAVE, or 0 */
+    uint64_t add_after; /* what this removal makes room for; 0 for nothing */
+    bool non_voter;
+    char address[MEMBER_ADDRESS_MAX];
+    void *token;
+};
+
+struct transfer {
+    bool running;
+    uint64_t rest_ms;
+    uint64_t deadline;
+    void *token;
+};
+
+struct reads {
+    uint64_t round; /* the last one that was sent */
+    uint64_t round_time;
+    uint64_t round_commit;
+    struct fifo next;    /* wait for the next round */
+    struct fifo asking;  /* in the round under way */
+    struct fifo settled; /* confirmed; wait until this index is applied */
+};
+
+struct driver {
+    struct driver_options options;
+    const struct driver_ops *ops;
+    void *ctx;
+    struct raft raft;
+    struct tail tail;
+    struct buf scratch;
+    uint64_t started;
+    uint64_t ticked;      /* leader: the last heartbeat */
+    uint64_t rests_until; /* does not stand for election before */
+    uint64_t term_start;  /* leader: index of the first entry of its term; 0 before it is known */
+    unsigned short state_before;
+    uint64_t term_before, leader_before;
+    uint64_t configured; /* committed entries up to here were looked at for configurations */
+    uint64_t applying, applied;
+    bool apply_running;
+    struct entry **batch; /* lent to ops.apply */
+    size_t batch_len;
+    uint64_t durable, compacted;
+    bool sync_running;
+    void *incoming; /* the snapshot whose message is being stepped */
+    bool installing;
+    struct raft_snapshot_metadata install;
+    bool log_stuck;
+    bool sealed;
+    bool broken; /* fatal was called: nothing is done any more */
+    struct fifo submissions;
+    struct reads reads;
+    struct change change;
+    struct transfer transfer;
+    uint64_t handed_over; /* when a sealed or stuck leader last tried to hand over */
+    struct peer peers[DRIVER_PEERS_MAX];
+    unsigned n_peers;
+};
+
+/* ---- driver_step.c ---- */
+/* entries and array: what the event carries, so that the core's answer can be traced back to it. */
+struct carried {
+    struct entry **entries;
+    struct raft_entry *array;
+    size_t n;
+    void *token; /* the `batch` of array's entries, freed by whoever ends up with them */
+};
+/* Steps and does what comes of it. Returns libraft's code; unexpected ones are fatal. */
+int driver_step(struct driver *driver, struct raft_event *event, const struct carried *carried);
+
+/* ---- driver.c ---- */
+void driver_fatal(struct driver *driver, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void driver_vote(struct driver *driver);
+struct peer *driver_peer(struct driver *driver, uint64_t id);
+uint64_t driver_now(const struct driver *driver);
+/* The entry at an index of the log: a new reference. Fatal, and NULL, when it cannot be read. */
+struct entry *driver_entry(struct driver *driver, uint64_t index);
+bool driver_is_sole_voter(const struct driver *driver);
+bool driver_leads(const struct driver *driver);
+void driver_done(struct driver *driver, void *token, int rc, uint64_t index);
+
+/* ---- driver_state.c ---- */
+void driver_advance(struct driver *driver);
+void driver_compact(struct driver *driver);
+
+/* ---- driver_send.c ---- */
+void driver_send_message(struct driver *driver, const struct raft_message *message);
+
+/* ---- driver_lead.c ---- */
+void driver_lead_changed(struct driver *driver);
+void driver_lead_tick(struct driver *driver);
+int driver_append(struct driver *driver, struct entry *entry);
+uint64_t driver_lead_until(const struct driver *driver);
+bool driver_is_online(const struct driver *driver, uint64_t id);
+
+/* ---- driver_members.c ---- */
+void driver_members_progress(struct driver *driver);
+void driver_members_lost(struct driver *driver);
+void driver_members_tick(struct driver *driver);
+void driver_members_left(struct driver *driver);
+void driver_members_asked(struct driver *driver, uint64_t from);
+
+/* ---- driver_read.c ---- */
+void driver_read_progress(struct driver *driver);
+void driver_read_tick(struct driver *driver);
+void driver_read_lost(struct driver *driver, int rc);
+void driver_read_asked(struct driver *driver, uint64_t from, const void *payload, size_t len);
+void driver_read_answered(struct driver *driver, uint64_t from, const void *payload, size_t len);
+
+/* ---- fifo.c ---- */
+void fifo_push(struct fifo *fifo, uint64_t index, void *token);
+struct submission *fifo_front(struct fifo *fifo);
+void fifo_pop(struct fifo *fifo);
+struct submission *fifo_at(const struct fifo *fifo, size_t i);
+void fifo_remove(struct fifo *fifo, size_t i);
+void fifo_close(struct fifo *fifo);
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sim.h — a whole cluster in one thread, on virtual time.
+ *
+ * The nodes run the very driver of the server (raft/driver.h). Around it all is simulated and decided by one seed: the
+ * clock, disks that write in order and lose at a crash what was not written, a network that delays, loses, doubles,
+ * reorders and cuts, snapshots that arrive late, and an operator who adds, removes and replaces members, hands
+ * leadership on, seals, fills disks and pulls plugs. What must always hold is checked at every step (sim_check.c).
+ * A run is the same each time it is given the same seed.
+ */
+#ifndef COFFER_TESTS_SIM_H
+#define COFFER_TESTS_SIM_H
+
+#include <raft.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "raft/driver.h"
+
+#define SIM_NODES_MAX  7
+#define SIM_HASH_START 1469598103934665603u
+
+enum sim_bug {
+    BUG_NONE,
+    BUG_ACK_BEFORE_DURABLE,
+    BUG_VOTE_NOT_PERSISTED,
+    BUG_NO_R1A,
+    BUG_NO_R1B,
+    BUG_NO_R2,
+    BUG_NO_R3,
+};
+
+/* Faults; a run has a random choice of them. */
+enum sim_fault {
+    FAULT_CUTS = 1,
+    FAULT_CRASHES = 2,
+    FAULT_MEMBERS = 4,
+    FAULT_TRANSFERS = 8,
+    FAULT_REORDER = 16,
+    FAULT_SLOW_DISKS = 32,
+    FAULT_LOSS = 64,
+    FAULT_FULL_DISKS = 128,
+    FAULT_ALL = 255,
+};
+
+struct world;
+
+/* The state as of an index, and the snapshot of it. */
+struct sim_state {
+    uint64_t index, term, hash;
+    uint64_t configuration_index;
+    const void *configuration; /* the canon's memory */
+    size_t configuration_len;
+};
+
+struct sim_log {
+    struct entry **entries;
+    uint64_t first; /* index of entries[0] */
+    size_t count, cap;
+};
+
+/* A write under way; done in order within its queue. */
+enum sim_job_kind { JOB_APPEND, JOB_TRIM, JOB_RESET, JOB_APPLY, JOB_SYNC, JOB_INSTALL };
+struct sim_job {
+    struct sim_job *next;
+    enum sim_job_kind kind;
+    uint64_t due;
+    uint64_t first; /* of JOB_TRIM and JOB_RESET */
+    struct entry **entries;
+    size_t n;
+    struct sim_state state; /* of JOB_INSTALL */
+};
+struct sim_queue {
+    struct sim_job *front, *back;
+};
+
+struct node {
+    struct world *world;
+    unsigned number;
+    char name[8];
+    /* on disk */
+    uint64_t id; /* drawn when it gets the disk */
+    uint64_t term, vote;
+    struct sim_log log;
+    struct sim_state durable;
+    /* alive */
+    struct driver *driver; /* NULL while it is down */
+    unsigned life;         /* counts starts, so that nothing of an earlier life reaches a later one */
+    struct sim_log cache;  /* the log as it will be when all jobs are done: what the operating system would show */
+    struct sim_state state;
+    struct sim_queue log_jobs, state_jobs;
+    bool sealed, full;
+    uint64_t term_changed_at; /* the last term in which the operator had it change the members */
+    uint64_t disk_delay;
+    uint64_t net_delay;
+};
+
+struct sim_event;
+
+struct canon {
+    uint64_t value, term, hash, configuration_index;
+    void *configuration;
+    size_t configuration_len;
+};
+
+struct sim_stats {
+    uint64_t entries, acked, reads, elections, crashes, members, snapshots, transfers, messages, trims;
+};
+
+struct world {
+    uint64_t seed, rng;
+    uint64_t now;
+    enum sim_bug bug;
+    unsigned faults;
+    bool verbose;
+    struct node nodes[SIM_NODES_MAX];
+    unsigned n;
+    uint64_t keep_entries;
+    bool cut[SIM_NODES_MAX][SIM_NODES_MAX];
+    uint64_t last_due[SIM_NODES_MAX][SIM_NODES_MAX]; /* links are first in, first out, unless reordered */
+    struct sim_event *heap;
+    size_t heap_len, heap_cap;
+    uint64_t heap_serial;
+    /* What was applied first at each index: everybody else must apply the same. */
+    struct canon *canon;
+    uint64_t canon_len;
+    size_t canon_cap;
+    uint64_t *leaders; /* by term: the id */
+    size_t leaders_len;
+    uint64_t acked_max;
+    uint64_t next_value;
+    /* the faults' own memory */
+    int isolate, known_leader;
+    uint64_t isolate_at, heal_at;
+    bool calm; /* the end of a run: no faults any more */
+    struct sim_stats stats;
+    bool failed;
+    char why[256];
+};
+
+/* ---- sim_world.c ---- */
+uint32_t sim_random(struct world *world, uint32_t below);
+enum sim_event_kind { EVENT_FRAME, EVENT_SNAPSHOT, EVENT_SNAPSHOT_SENT, EVENT_WRITTEN };
+struct sim_event {
+    uint64_t due, serial;
+    enum sim_event_kind kind;
+    unsigned from, to;
+    unsigned from_life, to_life;
+    uint8_t type;
+    void *payload;
+    size_t len;
+    struct sim_state state;
+    uint64_t index, term, id;
+};
+void sim_post(struct world *world, struct sim_event event);
+/* Lets virtual time pass. */
+void sim_run_until(struct world *world, uint64_t until);
+void sim_fail(struct world *world, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* With --verbose: what happened, with the virtual time. */
+void sim_trace(struct world *world, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* ---- sim_disk.c ---- */
+void sim_log_push(struct sim_log *log, struct entry *entry);
+void sim_log_truncate(struct sim_log *log, uint64_t index);
+void sim_log_trim(struct sim_log *log, uint64_t first);
+void sim_log_reset(struct sim_log *log, uint64_t first);
+struct entry *sim_log_at(const struct sim_log *log, uint64_t index);
+void sim_job_add(struct node *node, struct sim_queue *queue, struct sim_job *job);
+void sim_job_done(struct node *node, struct sim_queue *queue);
+/* The plug is pulled: a prefix of what was under way is on disk, the rest is gone. */
+void sim_disk_crash(struct node *node);
+void sim_disk_wipe(struct node *node);
+
+/* ---- sim_node.c ---- */
+void sim_node_start(struct node *node);
+void sim_node_crash(struct node *node);
+struct node *sim_node_by_id(struct world *world, uint64_t id);
+bool sim_node_leads(const struct node *node); /* by the core's own word */
+void sim_node_submit(struct node *node);
+void sim_node_read(struct node *node);
+
+/* ---- sim_net.c ---- */
+void sim_send(struct node *from, uint64_t to, uint8_t type, const void *payload, size_t len);
+void sim_send_snapshot(struct node *from, uint64_t to, uint64_t term);
+void sim_deliver(struct world *world, struct sim_event *event);
+void sim_tell_sealed(struct node *node);
+
+/* ---- sim_faults.c ---- */
+void sim_faults(struct world *world);
+void sim_calm(struct world *world);
+
+/* ---- sim_check.c ---- */
+void sim_check_apply(struct node *node, const struct entry *entry);
+void sim_check_leader(struct node *node);
+void sim_check_acked(struct node *node, uint64_t index, uint64_t value);
+/* The state that was at an index. */
+struct sim_state sim_state_at(struct world *world, uint64_t index);
+/* All members have all entries, and the same state. */
+bool sim_converged(struct world *world);
+
+/* ---- sim_run.c ---- */
+enum sim_outcome { SIM_GOOD, SIM_VIOLATION, SIM_STUCK };
+enum sim_outcome sim_run(uint64_t seed, unsigned seconds, enum sim_bug bug, bool verbose, struct sim_stats *ret_stats,
+                         char ret_why[256]);
+
+#endif
