@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/json.h"
 #include "base/secret.h"
 #include "core/lease_private.h"
@@ -200,30 +201,71 @@ void lease_set_ttl(struct request *req, int64_t ttl_s)
     req->lease->ttl_s = ttl_s;
 }
 
+/*
+ * What ends or activates a lease in the middle of a handler is a transaction of its own, which is run again on a
+ * conflict. The handler itself cannot be: a busy directory of the order must not make it fail after the secret exists.
+ */
+static int run_apart(struct request *req, int (*fn)(struct request *own, void *lease))
+{
+    struct err err = {0};
+    int rc = request_run_internal(req->core, req->epoch, fn, req->lease, &err);
+    return rc == OK ? OK : fail_with(req, &err);
+}
+
+static int activate(struct request *own, void *arg)
+{
+    struct lease *granted = arg, *lease;
+    /* Its token may have been revoked meanwhile, and the lease with it. */
+    if (lease_get(own, granted->id, &lease) != OK || lease->state != LEASE_PENDING)
+        return fail(own, ERR_UNAVAILABLE, "the lease was revoked while its secret was being made");
+    lease->state = LEASE_ACTIVE;
+    lease->ttl_s = granted->ttl_s;
+    lease->issued_s = granted->issued_s = lease_now_s();
+    lease->expires_s = granted->expires_s = lease->issued_s + lease->ttl_s;
+    lease->deadline_s = 0;
+    int rc = drop(own, pending_path(own, lease));
+    return rc == OK ? lease_refile(own, lease, lease->expires_s) : rc;
+}
+
 int lease_activate(struct request *req)
 {
-    struct lease *lease = req->lease, *stored;
+    assert(req->lease != NULL && req->lease->state == LEASE_PENDING);
+    int rc = request_commit(req); /* the intent, if the handler had no reason to commit it before */
+    (void)failpoint("lease.before_commit_active");
+    if (rc == OK)
+        rc = run_apart(req, activate);
+    if (rc == OK)
+        req->lease->state = LEASE_ACTIVE;
+    return rc;
+}
 
-    assert(lease != NULL && lease->state == LEASE_PENDING);
-    /* Its token may have been revoked meanwhile, and the lease with it. Reading it again also ties the commit to it. */
-    if (lease_get(req, lease->id, &stored) != OK || stored->state != LEASE_PENDING)
-        return fail(req, ERR_UNAVAILABLE, "the lease was revoked while its secret was being made");
-    lease->state = LEASE_ACTIVE;
-    lease->issued_s = lease_now_s();
-    lease->expires_s = lease->issued_s + lease->ttl_s;
-    lease->deadline_s = 0;
-    int rc = drop(req, pending_path(req, lease));
-    return rc == OK ? lease_refile(req, lease, lease->expires_s) : rc;
+static int cancel(struct request *own, void *arg)
+{
+    const struct lease *begun = arg;
+    struct lease *lease;
+    int rc = lease_get(own, begun->id, &lease);
+    return rc == OK ? lease_remove(own, lease) : rc;
 }
 
 int lease_cancel(struct request *req)
 {
-    struct lease *stored;
-    int rc = lease_get(req, req->lease->id, &stored);
+    int rc = run_apart(req, cancel);
     if (rc == OK)
-        rc = lease_remove(req, stored);
-    if (rc == OK)
-        rc = request_commit(req);
+        req->lease = NULL;
+    return rc;
+}
+
+static int abandon(struct request *own, void *arg)
+{
+    const struct lease *begun = arg;
+    struct lease *lease;
+    int rc = lease_get(own, begun->id, &lease);
+    return rc == OK ? lease_expire_now(own, lease) : rc;
+}
+
+int lease_abandon(struct request *req)
+{
+    int rc = run_apart(req, abandon);
     if (rc == OK)
         req->lease = NULL;
     return rc;

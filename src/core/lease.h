@@ -3,8 +3,8 @@
  * lease.h — what was handed out, until when, and how it is taken back.
  *
  * A lease exists in the log before its secret exists outside: lease_begin() writes it as pending, with all that
- * revocation needs; request_commit() makes that durable; the secret is made; lease_activate() rides on the
- * request's last commit. A pending lease whose request failed, or whose leader is gone, is revoked like any other.
+ * revocation needs; request_commit() makes that durable; the secret is made; lease_activate() makes it count.
+ * A pending lease whose request failed, or whose leader is gone, is revoked like any other.
  *
  *   lease/id/<lease id>                  the record (the id is a path: a prefix is a directory)
  *   lease/expiry/<day>/<minute>/<entry>  → lease id, or token hash: the order in which things end
@@ -52,10 +52,12 @@ struct lease_terms {
 
 /* Handlers of ROUTE_BLOCKS: writes a pending lease; follow it with request_commit(). data: a new reference, taken over. */
 int lease_begin(struct request *req, const struct lease_terms *terms, json_t *data) MUST_CHECK;
-/* The secret is there: the lease counts from now, and stands in the answer. */
+/* The secret is there: the lease counts from now, and stands in the answer. Commits. */
 int lease_activate(struct request *req) MUST_CHECK;
-/* Nothing was made outside, for certain: takes the pending lease back. Commits, so that it also holds when the request fails. */
+/* Nothing is left outside, for certain: takes the pending lease back. Commits, so that it holds when the request fails. */
 int lease_cancel(struct request *req) MUST_CHECK;
+/* Something may be outside: the worker is to revoke the lease. Commits; the lease does not stand in the answer. */
+int lease_abandon(struct request *req) MUST_CHECK;
 /* The secret lives for exactly this long (STS): sets the lease's end before lease_activate(). */
 void lease_set_ttl(struct request *req, int64_t ttl_s);
 
@@ -66,7 +68,7 @@ int lease_renew(struct request *req, struct lease *lease, int64_t increment_s) M
 int lease_expire_now(struct request *req, struct lease *lease) MUST_CHECK;
 /*
  * All leases below a prefix ("aws/creds/"; or one lease's id), and the tokens (below "auth/…"); likewise. ret_n: how many
- * were found; when they are very many, at least so many, and the worker finds the rest.
+ * were found; when they are very many, at least so many, and the worker finds the rest. Commits by itself.
  */
 int lease_expire_prefix(struct request *req, const char *prefix, size_t *ret_n) MUST_CHECK;
 /* All leases of a token, found by the worker: one small write, however many they are. */
@@ -79,7 +81,8 @@ json_t *lease_describe(const struct lease *lease);
 /*
  * Revokes on the calling thread (which may block) and removes the lease; waits. ERR_UPSTREAM…: the engine's error,
  * the lease stays and will be tried again by the worker. ERR_UNAVAILABLE: revoked, but a lease that never became active
- * stays until nothing of its request can be under way any more. force: removes it whatever the engine says.
+ * stays until nothing of its request can be under way any more. force: removes it whatever the engine says, and asks the
+ * engine only shortly, or not at all if it has failed before.
  */
 int lease_revoke_now(struct core *core, const char *id, bool force, struct err *err) MUST_CHECK;
 

@@ -29,6 +29,7 @@
 
 #define RETRY_FIRST_MS 1000
 #define RETRY_MS_MAX   300000
+#define FORCED_MS_MAX  5000
 #define LOG_EVERY      20 /* failed attempts of one lease */
 
 /* ---- One at a time for each lease, whoever wants it revoked ---- */
@@ -50,14 +51,19 @@ static struct busy **busy_find(const char *id)
     return link;
 }
 
-static void busy_enter(struct busy *busy)
+/* False when somebody is at it and this is not to wait. */
+static bool busy_enter(struct busy *busy, bool wait)
 {
     pthread_mutex_lock(&busy_mutex);
-    while (*busy_find(busy->id) != NULL)
+    while (wait && *busy_find(busy->id) != NULL)
         pthread_cond_wait(&busy_changed, &busy_mutex);
-    busy->next = busy_first;
-    busy_first = busy;
+    bool is_free = *busy_find(busy->id) == NULL;
+    if (is_free) {
+        busy->next = busy_first;
+        busy_first = busy;
+    }
     pthread_mutex_unlock(&busy_mutex);
+    return is_free;
 }
 
 static void busy_leave(struct busy *busy)
@@ -75,7 +81,8 @@ struct attempt {
     bool force;
 
     bool is_there, mount_is_gone;
-    bool stays; /* revoked, but not for good yet */
+    bool is_skipped; /* by force: it is known not to work */
+    bool stays;      /* revoked, but not for good yet */
     char mount_uuid[64];
     json_t *data;
 
@@ -104,6 +111,7 @@ static int mark(struct request *req, void *arg)
     if (attempt->entry != NULL && strcmp(attempt->entry, expiry_entry_path(req, lease->filed_s, 'l', lease->uid)) != 0)
         return drop_stale_entry(req, attempt);
     attempt->is_there = true;
+    attempt->is_skipped |= attempt->force && lease->attempts > 0;
     attempt->mount_is_gone = lease_mount(req, lease->mount_uuid) == NULL;
     snprintf(attempt->mount_uuid, sizeof attempt->mount_uuid, "%s", lease->mount_uuid);
     json_decref(attempt->data);
@@ -117,6 +125,8 @@ static int mark(struct request *req, void *arg)
 static int take_back(struct request *req, void *arg)
 {
     struct attempt *attempt = arg;
+    if (attempt->force) /* who forces it believes that it will not work: the try is a short one */
+        req->started_ms -= REQUEST_MS_MAX - FORCED_MS_MAX;
     int rc = request_still_leading(req);
     if (rc != OK)
         return rc;
@@ -196,9 +206,11 @@ static int attempt_one(struct core *core, uint64_t epoch, struct attempt *attemp
 {
     struct busy busy = {.id = attempt->id};
 
-    busy_enter(&busy);
+    bool entered = busy_enter(&busy, !attempt->force);
+    attempt->is_skipped = !entered;
     int rc = attempt_in_turn(core, epoch, attempt, err);
-    busy_leave(&busy);
+    if (entered)
+        busy_leave(&busy);
     json_decref(attempt->data);
     return rc;
 }

@@ -7,6 +7,7 @@
  * the worker works it off in small transactions. What it lists it lists in a transaction that writes nothing:
  * otherwise each new lease in the directory would make the listing, and so the whole step, run again.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -17,7 +18,8 @@
 #include "storage/txn.h"
 
 #define TOKEN_PATH_DIR "token/path/"
-#define SWEEP_MAX      256
+#define SWEEP_MAX      256 /* in one transaction */
+#define SWEEPS_AT_ONCE 16  /* while a caller waits */
 
 /* ---- Listing the leaves of a tree, in order ---- */
 
@@ -141,66 +143,114 @@ static int file_sweep(struct request *req, const char *root, const char *after)
                              json_pack("{s:s, s:s}", "to", root, "after", after));
 }
 
-/* Ends the first of the paths; ret_last: where to go on from, or NULL when these were all. */
-static int end_some(struct request *req, const char *root, const json_t *paths, const char **ret_last)
+struct sweep {
+    const char *root;
+    char *after; /* up to here it is done */
+    json_t *paths;
+    size_t n;
+    bool more;
+};
+
+static int sweep_list(struct request *req, void *arg)
 {
-    size_t n = json_array_size(paths);
-    *ret_last = NULL;
-    for (size_t i = 0; i < n && i < SWEEP_MAX; i++) {
-        const char *path = json_string_value(json_array_get(paths, i));
-        int rc = end_leaf(req, root, path);
-        if (rc != OK)
-            return rc;
-        if (n > SWEEP_MAX)
-            *ret_last = path;
+    struct sweep *sweep = arg;
+    json_decref(sweep->paths);
+    sweep->paths = NULL;
+    return list_leaves(req, sweep->root, sweep->after, SWEEP_MAX, &sweep->paths);
+}
+
+static int sweep_end(struct request *req, void *arg)
+{
+    struct sweep *sweep = arg;
+    size_t n = json_array_size(sweep->paths);
+    int rc = OK;
+    for (size_t i = 0; rc == OK && i < n && i < SWEEP_MAX; i++)
+        rc = end_leaf(req, sweep->root, json_string_value(json_array_get(sweep->paths, i)));
+    return rc;
+}
+
+/* Ends the next of what is there, in one transaction to list it and one to end it. */
+static int sweep_some(struct core *core, uint64_t epoch, struct sweep *sweep, struct err *err)
+{
+    int rc = request_run_internal(core, epoch, sweep_list, sweep, err);
+    if (rc == OK)
+        rc = request_run_internal(core, epoch, sweep_end, sweep, err);
+    if (rc != OK)
+        return rc;
+    size_t n = json_array_size(sweep->paths);
+    sweep->more = n > SWEEP_MAX;
+    sweep->n += sweep->more ? SWEEP_MAX : n;
+    if (sweep->more) {
+        free(sweep->after);
+        sweep->after = strdup(json_string_value(json_array_get(sweep->paths, SWEEP_MAX - 1)));
+        if (sweep->after == NULL)
+            abort();
     }
     return OK;
 }
 
-static int expire_tree(struct request *req, const char *root, size_t *n)
+static void sweep_close(struct sweep *sweep)
 {
-    json_t *paths;
-    const char *last;
-    int rc = list_leaves(req, root, "", SWEEP_MAX, &paths);
-    if (rc != OK)
-        return rc;
-    *n += json_array_size(paths);
-    rc = end_some(req, root, paths, &last);
-    if (rc == OK && last != NULL)
-        rc = file_sweep(req, root, last);
-    json_decref(paths);
-    return rc;
+    json_decref(sweep->paths);
+    free(sweep->after);
 }
 
-static int expire_one(struct request *req, const char *id, bool *ret_found)
+static int leave_to_worker(struct request *own, void *arg)
 {
+    const struct sweep *sweep = arg;
+    return file_sweep(own, sweep->root, sweep->after);
+}
+
+static int expire_tree(struct request *req, const char *root, size_t *n)
+{
+    struct sweep sweep = {.root = root, .after = strdup("")};
+    struct err err = {0};
+    int rc = OK;
+
+    sweep.more = true;
+    for (int i = 0; rc == OK && sweep.more && i < SWEEPS_AT_ONCE; i++)
+        rc = sweep_some(req->core, req->epoch, &sweep, &err);
+    if (rc == OK && sweep.more)
+        rc = request_run_internal(req->core, req->epoch, leave_to_worker, &sweep, &err);
+    *n += sweep.n;
+    sweep_close(&sweep);
+    return rc == OK ? OK : fail_with(req, &err);
+}
+
+struct one {
+    const char *id;
+    bool found;
+};
+
+static int expire_one(struct request *own, void *arg)
+{
+    struct one *one = arg;
     struct lease *lease;
-    int rc = lease_get(req, id, &lease);
-    *ret_found = rc == OK;
-    if (rc == ERR_INVALID) {
-        req->err = (struct err){0};
+    int rc = lease_get(own, one->id, &lease);
+    one->found = rc == OK;
+    if (rc == ERR_INVALID)
         return OK;
-    }
-    return rc == OK ? lease_expire_now(req, lease) : rc;
+    return rc == OK ? lease_expire_now(own, lease) : rc;
 }
 
 int lease_expire_prefix(struct request *req, const char *prefix, size_t *ret_n)
 {
     struct arena *arena = &req->arena;
-    size_t len = strlen(prefix), n = 0;
-    bool found = false;
-    int rc = OK;
+    struct one one = {.id = prefix};
+    struct err err = {0};
+    size_t n = 0;
 
-    if (len > 0 && !is_dir(prefix)) {
-        rc = expire_one(req, prefix, &found);
+    if (*prefix != '\0' && !is_dir(prefix)) {
+        int rc = request_run_internal(req->core, req->epoch, expire_one, &one, &err);
+        if (rc != OK)
+            return fail_with(req, &err);
         prefix = arena_printf(arena, "%s/", prefix);
     }
-    if (rc == OK && !found)
-        rc = expire_tree(req, arena_printf(arena, LEASE_ID_DIR "%s", prefix), &n);
-    if (rc == OK && !found && begins(prefix, "auth/"))
+    int rc = one.found ? OK : expire_tree(req, arena_printf(arena, LEASE_ID_DIR "%s", prefix), &n);
+    if (rc == OK && !one.found && begins(prefix, "auth/"))
         rc = expire_tree(req, arena_printf(arena, TOKEN_PATH_DIR "%s", prefix), &n);
     if (rc == OK)
-        *ret_n = found ? 1 : n;
+        *ret_n = one.found ? 1 : n;
     return rc;
 }
 
@@ -216,38 +266,31 @@ int lease_expire_token(struct request *req, const char *token_hash)
     return n > 0 ? file_sweep(req, dir, "") : OK;
 }
 
-struct sweep {
+/* How far it has come, or that it is done. */
+struct progress {
     const struct due *due;
-    json_t *paths;
+    const struct sweep *sweep;
 };
 
-static int sweep_list(struct request *req, void *arg)
+static int note_progress(struct request *own, void *arg)
 {
-    struct sweep *sweep = arg;
-    return list_leaves(req, sweep->due->target, sweep->due->after, SWEEP_MAX, &sweep->paths);
-}
-
-static int sweep_end(struct request *req, void *arg)
-{
-    struct sweep *sweep = arg;
-    const char *last;
-    int rc = end_some(req, sweep->due->target, sweep->paths, &last);
-    if (rc != OK)
-        return rc;
-    if (last == NULL)
-        return lease_said(req, txn_delete(req->txn, sweep->due->entry));
-    json_t *value = json_pack("{s:s, s:s}", "to", sweep->due->target, "after", last);
-    rc = txn_put(req->txn, sweep->due->entry, value);
+    const struct progress *progress = arg;
+    const char *entry = progress->due->entry;
+    if (!progress->sweep->more)
+        return lease_said(own, txn_delete(own->txn, entry));
+    json_t *value = json_pack("{s:s, s:s}", "to", progress->sweep->root, "after", progress->sweep->after);
+    int rc = txn_put(own->txn, entry, value);
     json_decref(value);
-    return lease_said(req, rc);
+    return lease_said(own, rc);
 }
 
 int lease_sweep(struct core *core, uint64_t epoch, const struct due *due, struct err *err)
 {
-    struct sweep sweep = {.due = due};
-    int rc = request_run_internal(core, epoch, sweep_list, &sweep, err);
+    struct sweep sweep = {.root = due->target, .after = strdup(due->after)};
+    struct progress progress = {.due = due, .sweep = &sweep};
+    int rc = sweep_some(core, epoch, &sweep, err);
     if (rc == OK)
-        rc = request_run_internal(core, epoch, sweep_end, &sweep, err);
-    json_decref(sweep.paths);
+        rc = request_run_internal(core, epoch, note_progress, &progress, err);
+    sweep_close(&sweep);
     return rc;
 }

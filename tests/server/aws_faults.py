@@ -21,6 +21,7 @@ class FaultyAws:
 
     def __init__(self, moto):
         self.moto, self.rules, self.calls = moto, [], []
+        self.forms = {}  # action: what was last said with it
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self.is_down = False
@@ -59,6 +60,7 @@ class FaultyAws:
         body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
         form = urllib.parse.parse_qs(body.decode())
         action = form.get("Action", [""])[0]
+        self.forms[action] = {name: values[0] for name, values in form.items()}
         rule = self._take(action)
         kind = "drop" if self.is_down else rule["kind"] if rule else "pass"
         if kind == "throttle":

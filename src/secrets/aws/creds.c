@@ -58,20 +58,17 @@ static struct aws_user_order order_of(const json_t *role, const char *role_name,
 
 /*
  * Nothing is left to chance where it need not be: if every call was answered, what was made is removed here and now,
- * and so is the lease. Otherwise the lease stays pending, and the worker revokes it, twice if need be.
+ * and so is the lease. Otherwise the worker revokes it, once now and once when nothing can come any more.
  */
 static void undo(struct request *req, struct aws_client *client, const struct aws_user_made *made, const char *user)
 {
     struct err said = req->err, err = {0};
-    int rc = OK;
-    if (made->may_come_later)
-        return;
-    if (made->exists)
+    int rc = made->may_come_later ? ERR_UPSTREAM : OK;
+    if (rc == OK && made->exists)
         rc = aws_user_delete(client, user, &err);
-    if (rc == OK)
-        rc = lease_cancel(req);
+    rc = rc == OK ? lease_cancel(req) : lease_abandon(req);
     if (rc != OK)
-        log_info("aws", "what a failed request has made in AWS is left to the revocation of its lease");
+        log_info("aws", "what a failed request has made in AWS is left to the next leader: %s", err_text(&req->err));
     req->err = said;
 }
 
@@ -105,7 +102,8 @@ static int make_user(struct request *req, struct aws_client *client, const struc
     if (rc == OK) {
         (void)failpoint("aws.before_activate");
         rc = lease_activate(req);
-        reply_key(req, &made);
+        if (rc == OK)
+            reply_key(req, &made);
     } else {
         rc = aws_fail(req, made.doing, &err);
         undo(req, client, &made, order->name);

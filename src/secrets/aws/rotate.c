@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "core/lease.h"
 #include "secrets/aws/aws_private.h"
 
@@ -74,7 +75,8 @@ static int begin(struct request *req, struct aws_client *client, const json_t *c
 
 static int forget_nothing(void *arg, struct err *err)
 {
-    (void)arg;
+    bool *lost = arg;
+    *lost = true;
     /* Which key an unanswered call made can be told only when it is certainly over: the lease's revocation does it. */
     return err_set(err, ERR_UPSTREAM, "the answer to creating the new key was lost; the old key stays in use");
 }
@@ -113,13 +115,18 @@ static int delete_old(struct aws_client *client, const char *user, const char *o
 /* The new key is in use whatever becomes of the old one: that is seen to until it is done. */
 static int leave_to_worker(struct request *req, const struct err *err)
 {
-    struct lease *lease;
     reply_warn(req, "the new key is in use, but the old one could not be deleted yet; it is tried again: %s",
                err_text(err));
-    int rc = lease_get(req, req->lease->id, &lease);
-    if (rc == OK)
-        rc = lease_expire_now(req, lease);
-    req->lease = NULL;
+    return lease_abandon(req);
+}
+
+/* Returns rc, with its sentence, whatever becomes of the lease: if it cannot be ended here, the next leader does. */
+static int give_up(struct request *req, bool may_have_made_one, int rc)
+{
+    struct err said = req->err;
+    if ((may_have_made_one ? lease_abandon(req) : lease_cancel(req)) != OK)
+        log_info("aws", "what a failed rotation has left is seen to by the next leader");
+    req->err = said;
     return rc;
 }
 
@@ -127,13 +134,14 @@ static int rotate(struct request *req, struct aws_client *client, const char *us
                   struct aws_user_made *made)
 {
     struct err err = {0};
-    int rc = aws_key_make(client, user, forget_nothing, NULL, made, &err);
+    bool lost = false;
+    int rc = aws_key_make(client, user, forget_nothing, &lost, made, &err);
     if (rc != OK)
-        return aws_fail(req, "creating the new access key", &err);
+        return give_up(req, lost, aws_fail(req, "creating the new access key", &err));
     (void)failpoint("aws.after_create_key");
     rc = store_key(req, old, made);
     if (rc != OK)
-        return rc;
+        return give_up(req, true, rc);
     aws_client_set_keys(client, buf_str(&made->access_key), buf_str(&made->secret_key));
     reply_data(req, json_pack("{s:s}", "access_key", buf_str(&made->access_key)));
     rc = delete_old(client, user, old, &err);

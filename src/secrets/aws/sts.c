@@ -111,18 +111,20 @@ static int reply_session(struct request *req, const struct sts_call *call, const
     if (end_ns < 0 || ttl_s <= 0)
         return fail(req, ERR_UPSTREAM, "Error %s: the answer does not say until when the credentials are valid",
                     call->doing);
-    reply_data(req,
-               json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "access_key",
-                         at(req, answer, call->result, "Credentials/AccessKeyId"), "secret_key",
-                         at(req, answer, call->result, "Credentials/SecretAccessKey"), "security_token", token,
-                         "session_token", token, "arn",
-                         call->arn != NULL ? at(req, answer, call->result, call->arn) : "", "ttl", (json_int_t)ttl_s));
     struct lease_terms terms = {.renewable = false};
     int rc = lease_begin(req, &terms, json_pack("{s:s}", "type", "sts"));
     if (rc != OK)
         return rc;
     lease_set_ttl(req, ttl_s);
-    return lease_activate(req);
+    rc = lease_activate(req);
+    if (rc == OK)
+        reply_data(req, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "access_key",
+                                  at(req, answer, call->result, "Credentials/AccessKeyId"), "secret_key",
+                                  at(req, answer, call->result, "Credentials/SecretAccessKey"), "security_token", token,
+                                  "session_token", token, "arn",
+                                  call->arn != NULL ? at(req, answer, call->result, call->arn) : "", "ttl",
+                                  (json_int_t)ttl_s));
+    return rc;
 }
 
 static int send(struct request *req, const json_t *config, struct sts_call *call)

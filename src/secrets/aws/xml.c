@@ -21,9 +21,9 @@ int aws_xml_parse(const void *text, size_t len, struct aws_xml **ret_xml, struct
     if (len > AWS_XML_MAX)
         return err_set(err, ERR_UPSTREAM, "the answer is larger than %u bytes", AWS_XML_MAX);
     /* AWS sends no DTD; refusing the word before parsing leaves no entity to expand. */
-    if (memmem(text, len, "<!DOCTYPE", 9) != NULL)
+    if (len > 0 && memmem(text, len, "<!DOCTYPE", 9) != NULL)
         return err_set(err, ERR_UPSTREAM, "the answer has a document type, which AWS never sends");
-    xmlDoc *doc = xmlReadMemory(text, (int)len, "answer.xml", NULL, options);
+    xmlDoc *doc = len == 0 ? NULL : xmlReadMemory(text, (int)len, "answer.xml", NULL, options);
     if (doc == NULL || doc->intSubset != NULL || xmlDocGetRootElement(doc) == NULL) {
         xmlFreeDoc(doc);
         return err_set(err, ERR_UPSTREAM, "the answer is not XML");
