@@ -81,11 +81,13 @@ static bool next_op(struct reader *reader, struct entry_op *ret_op)
 int entry_walk(const void *data, size_t len, int (*visit)(void *arg, const struct entry_op *op), void *arg)
 {
     struct entry_op op;
+    if (len < HEADER_SIZE || len > ENTRY_SIZE_MAX)
+        return ERR_CORRUPT;
     struct reader reader = reader_of(data, len);
     uint8_t format = reader_u8(&reader);
     reader_u64(&reader);
     uint32_t count = reader_u32(&reader);
-    if (reader.failed || format != FORMAT || len > ENTRY_SIZE_MAX)
+    if (format != FORMAT)
         return ERR_CORRUPT;
     struct reader check = reader;
     for (uint32_t i = 0; i < count; i++)

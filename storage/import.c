@@ -127,6 +127,8 @@ static int take_record(struct store_import *import, const unsigned char *record,
 static int take_records(struct store_import *import, const struct snapshot_chunk *chunk, struct err *err)
 {
     int rc = OK;
+    if (chunk->len == 0)
+        return bad(err, "a chunk is empty");
     buf_put(&import->stream, chunk->payload, chunk->len);
     struct reader reader = reader_of(import->stream.data, import->stream.len);
     while (rc == OK) {

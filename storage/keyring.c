@@ -134,12 +134,13 @@ static struct keyring *keyring_decode(const unsigned char *bytes, size_t size)
 int keyring_open(const void *data, size_t len, const unsigned char root_key[KEYRING_KEY_SIZE],
                  struct keyring **ret_keyring, struct err *err)
 {
+    if (len < OVERHEAD + FIXED || len > OVERHEAD + FIXED + KEYRING_TERMS_MAX * TERM_SIZE)
+        return err_set(err, ERR_CORRUPT, "the stored keyring has an impossible size");
     struct reader reader = reader_of(data, len);
     uint8_t format = reader_u8(&reader);
     uint64_t sum = reader_u64(&reader);
     size_t sealed_len = (size_t)(reader.end - reader.at);
-    if (len < OVERHEAD + FIXED || len > OVERHEAD + FIXED + KEYRING_TERMS_MAX * TERM_SIZE || format != FORMAT ||
-        sum != checksum_of(reader.at, sealed_len))
+    if (format != FORMAT || sum != checksum_of(reader.at, sealed_len))
         return err_set(err, ERR_CORRUPT, "the stored keyring is damaged");
     size_t size = len - OVERHEAD;
     unsigned char *bytes = secret_alloc(size);

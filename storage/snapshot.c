@@ -9,7 +9,8 @@
 #include "storage/crypto.h"
 #include "storage/store_private.h"
 
-#define MAGIC 0x43465331u /* "CFS1" */
+#define MAGIC     0x43465331u /* "CFS1" */
+#define CHUNK_MIN (3 * sizeof(uint32_t) + 1 + sizeof(uint64_t))
 
 void snapshot_encode(EVP_MAC_CTX *checksum, const struct snapshot_chunk *chunk, struct buf *ret)
 {
@@ -23,6 +24,8 @@ void snapshot_encode(EVP_MAC_CTX *checksum, const struct snapshot_chunk *chunk, 
 
 int snapshot_decode(EVP_MAC_CTX *checksum, const void *data, size_t len, struct snapshot_chunk *ret_chunk)
 {
+    if (len < CHUNK_MIN)
+        return ERR_CORRUPT;
     struct reader reader = reader_of(data, len);
     uint32_t magic = reader_u32(&reader);
     uint8_t kind = reader_u8(&reader);

@@ -124,6 +124,8 @@ static int open_existing(struct store *store, const char *path, bool verify, str
     if (rc == OK)
         rc = env_open(store->dir, &env, err);
     atomic_store(&store->env, env);
+    if (rc == OK) /* what a killed process left may be in the system's memory only */
+        rc = env_error(store->dir, mdb_env_sync(env->mdb, 1), path, err);
     return rc;
 }
 

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fixture.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "base/secret.h"
+#include "storage/keyring.h"
 
 static const unsigned char root_key[BARRIER_KEY_SIZE] = "the root key of these tests, ok";
 static const unsigned char other_key[BARRIER_KEY_SIZE] = "not the root key of these tests";
@@ -262,6 +266,64 @@ static void test_sealed(void **state)
     sample_close(&sample);
 }
 
+/* How often the bytes, of which only the complement is given, are in this process's memory. */
+static int count_in_memory(const unsigned char complement[16])
+{
+    enum { CHUNK = 1 << 20 };
+    static unsigned char chunk[CHUNK];
+    char line[512];
+    int count = 0, mem = open("/proc/self/mem", O_RDONLY);
+    FILE *maps = fopen("/proc/self/maps", "r");
+    assert_non_null(maps);
+    while (fgets(line, sizeof line, maps) != NULL) {
+        unsigned long from, to;
+        char mode[8];
+        if (sscanf(line, "%lx-%lx %7s", &from, &to, mode) != 3 || strncmp(mode, "rw", 2) != 0 ||
+            to - from > (1ul << 30))
+            continue;
+        for (unsigned long at = from; at < to; at += CHUNK - 16) {
+            ssize_t n = pread(mem, chunk, to - at < CHUNK ? to - at : CHUNK, (off_t)at);
+            for (ssize_t i = 0; i + 16 <= n; i++) {
+                int same = 0;
+                while (same < 16 && (chunk[i + same] ^ 0xff) == complement[same])
+                    same++;
+                count += same == 16;
+            }
+        }
+    }
+    fclose(maps);
+    close(mem);
+    memset(chunk, 0, sizeof chunk);
+    return count;
+}
+
+static void complement_of(const unsigned char *key, unsigned char ret[16])
+{
+    for (int i = 0; i < 16; i++)
+        ret[i] = key[i] ^ 0xff;
+}
+
+static void test_memory(void **state)
+{
+    (void)state;
+    unsigned char complements[3][16], mac[32];
+    struct keyring *opened = NULL;
+    assert_int_equal(keyring_open(keyring.data, keyring.len, root_key, &opened, NULL), OK);
+    complement_of(opened->terms[0].key, complements[0]);
+    complement_of(opened->names_key, complements[1]);
+    complement_of(opened->mac_key, complements[2]);
+    keyring_free(opened);
+    struct sample sample;
+    encrypt(&sample, "a/", "name", "data");
+    assert_int_equal(decrypt(&sample), OK);
+    assert_int_equal(barrier_mac(barrier, "token", "x", 1, mac), OK);
+    assert_true(count_in_memory(complements[0]) > 0);
+    barrier_seal(barrier);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(count_in_memory(complements[i]), 0);
+    sample_close(&sample);
+}
+
 static void test_wrong_root_key(void **state)
 {
     (void)state;
@@ -390,6 +452,7 @@ int main(void)
         {"a path's key is that of its directory and name", test_path_key, setup, teardown, NULL},
         {"nothing that is stored shows plaintext", test_no_plaintext, setup, teardown, NULL},
         {"a sealed barrier does nothing, and opens again", test_sealed, setup, teardown, NULL},
+        {"no key is in memory after sealing", test_memory, setup, teardown, NULL},
         {"a wrong root key is denied", test_wrong_root_key, setup, teardown, NULL},
         {"a damaged keyring is told from a wrong root key", test_damaged_keyring, setup, teardown, NULL},
         {"after rotations all older records stay readable", test_rotation, setup, teardown, NULL},
