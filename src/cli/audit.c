@@ -70,7 +70,7 @@ static int audit_list(struct cli *cli)
         return EXIT_REMOTE;
     }
     put_rows(cli, devices, option_flag(cli, "detailed"), &table);
-    return output_table(cli, &table);
+    return output_table(&table);
 }
 
 static const struct option_def enable_options[] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kv.h — where a key of the key-value engine lies: the server is asked for the mount and its version, so that the same
- * command works on both, though version 2 keeps data, metadata and the rest below paths of their own.
+ * kv.h — where a key of the key-value engine lies: the server is asked for the mount and its version, so that the
+ * same command works on both, though version 2 keeps data, metadata and the rest below paths of their own.
  */
 #ifndef COFFER_CLI_KV_H
 #define COFFER_CLI_KV_H
@@ -30,5 +30,19 @@ void kv_print_path(const char *title, const char *path);
 int kv_print_written(struct cli *cli, json_t *secret, const char *path);
 /* -versions=1,2 -versions=3 as a list of texts: a new reference; NULL when none is given. */
 json_t *kv_versions(struct cli *cli);
+
+/* The "options" of a write: cas if it is not negative. A new reference. */
+json_t *kv_cas_options(int64_t cas);
+/*
+ * Reads the current version: ret_data (a new reference, NULL when it is deleted) and its number, for a write that
+ * builds on it. Prints the error and returns its exit code.
+ */
+int kv_read_current(struct cli *cli, const char *path, json_t **ret_data, int64_t *ret_version) MUST_CHECK;
+/* Writes a new version if `cas` is the current one. Consumes data; errors as of api_write(). */
+int kv_put_version(struct cli *cli, const char *path, json_t *data, int64_t cas, json_t **ret_secret) MUST_CHECK;
+
+/* The command, and its options. */
+int kv_patch(struct cli *cli);
+extern const struct option_def kv_patch_options[];
 
 #endif

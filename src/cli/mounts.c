@@ -175,7 +175,7 @@ static int print_detailed(struct cli *cli, const struct mount_kind *kind, const 
     {
         put_detailed_row(cli, kind, path, mount, &table);
     }
-    return output_table(cli, &table);
+    return output_table(&table);
 }
 
 static int print_short(struct cli *cli, const struct mount_kind *kind, const json_t *mounts)
@@ -191,7 +191,7 @@ static int print_short(struct cli *cli, const struct mount_kind *kind, const jso
         table_row(&table, path, json_str(mount, "type", ""), json_str(mount, "accessor", ""),
                   json_str(mount, "description", ""), json_str(mount, "plugin_version", ""));
     }
-    return output_table(cli, &table);
+    return output_table(&table);
 }
 
 static int mount_list(struct cli *cli, const struct mount_kind *kind)

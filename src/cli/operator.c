@@ -232,7 +232,7 @@ static int operator_members(struct cli *cli)
                   json_str(node, "version", ""), json_str(node, "upgrade_version", ""),
                   echo_time(cli, json_str(node, "last_echo", "")));
     }
-    return output_table(cli, &table);
+    return output_table(&table);
 }
 
 static const struct option_def init_options[] = {

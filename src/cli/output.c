@@ -73,18 +73,17 @@ int output_field(struct cli *cli, const json_t *value, const char *name, const c
     return print(&text);
 }
 
-int output_table(struct cli *cli, const struct table *table)
+int output_table(const struct table *table)
 {
     struct buf text = BUF_INIT;
 
-    (void)cli;
     table_put(table, &text);
     return print(&text);
 }
 
 int output_table_or_value(struct cli *cli, const struct table *table, const json_t *value)
 {
-    return cli->format == FORMAT_TABLE ? output_table(cli, table) : output_value(cli, value);
+    return cli->format == FORMAT_TABLE ? output_table(table) : output_value(cli, value);
 }
 
 int output_secret(struct cli *cli, json_t *secret)
@@ -102,7 +101,7 @@ int output_secret(struct cli *cli, json_t *secret)
     table_init(&table, &cli->arena, 2);
     table_header(&table, "Key", "Value");
     secret_put_rows(cli, secret, &table);
-    return table_rows(&table) ? output_table(cli, &table) : EXIT_OK;
+    return table_rows(&table) ? output_table(&table) : EXIT_OK;
 }
 
 int output_secret_or(struct cli *cli, json_t *secret, const char *success)
@@ -185,7 +184,7 @@ static int print_list_table(struct cli *cli, json_t *data)
     for (size_t i = 0; i < count; i++)
         put_list_row(cli, &table, names[i], fields, json_map_at(key_info, names[i]));
     free(names);
-    return output_table(cli, &table);
+    return output_table(&table);
 }
 
 int output_list(struct cli *cli, json_t *secret)

@@ -18,7 +18,7 @@ int output_list(struct cli *cli, json_t *secret);
 int output_value(struct cli *cli, const json_t *value);
 /* One value bare; a field that is NULL is a mistake: `where` says in what it was looked for. */
 int output_field(struct cli *cli, const json_t *value, const char *name, const char *where);
-int output_table(struct cli *cli, const struct table *table);
+int output_table(const struct table *table);
 /* Table format: the rows; else the value. */
 int output_table_or_value(struct cli *cli, const struct table *table, const json_t *value);
 /* A map under a banner, "=== Title ===", then its rows. */

@@ -74,7 +74,7 @@ static int raft_list_peers(struct cli *cli)
                   json_flag(server, "leader", false) ? "leader" : "follower",
                   json_flag(server, "voter", false) ? "true" : "false");
     }
-    return output_table(cli, &table);
+    return output_table(&table);
 }
 
 static int raft_remove_peer(struct cli *cli)

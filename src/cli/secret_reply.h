@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * secret_reply.h — the envelope of an answer (request_id, lease, data, auth, wrap_info, warnings): its fields and rows.
+ * secret_reply.h — the envelope of an answer (request_id, lease, data, auth, wrap_info, warnings): fields and rows.
  */
 #ifndef COFFER_CLI_SECRET_REPLY_H
 #define COFFER_CLI_SECRET_REPLY_H

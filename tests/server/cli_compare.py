@@ -4,9 +4,9 @@
 
     tests/server/cli_compare.py --coffer build/release/coffer --bao .venv/bin/bao [--address URL --token TOKEN] [-k WORD]
 
-Without --address it starts `bao server -dev` itself. Each case is run with both programs: output (values that change from
-call to call made equal), errors and exit codes must agree. What differs on purpose stands in INTENDED below, with the
-reason; a line there that matches nothing is an error too, so that the list stays true. Exit code 1: something differs.
+Without --address it starts `bao server -dev` itself. Each case is run with both programs: output (values that change
+from call to call made equal), errors and exit codes must agree. What differs on purpose stands in INTENDED below, with
+the reason; a line there that matches nothing is an error too, so that the list stays true. Exit code 1: something differs.
 """
 import argparse
 import difflib
