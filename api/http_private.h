@@ -80,6 +80,7 @@ struct conn {
     h2o_socket_t *sock;
     struct worker *worker;
     const struct listener *listener;
+    int linger_fd;     /* a second descriptor of the socket, to linger with; or -1 */
     struct call *call; /* while the handler has the request */
     bool is_sending;   /* from the reply until its last byte is out */
     size_t sending_bytes;
@@ -125,8 +126,9 @@ struct worker {
     h2o_context_t ctx;
     h2o_multithread_receiver_t mailbox;
     struct port *ports; /* one for each listener */
-    h2o_linklist_t conns;
+    h2o_linklist_t conns, lingers;
     size_t n_conns, n_calls;
+    atomic_int n_senders; /* threads that are just sending a message: as long, the queue must stay */
     int64_t swept_ms;
     bool is_stopping; /* has begun to stop */
     bool is_clean;    /* ended with nothing left over */
@@ -178,6 +180,13 @@ void worker_set_tls(struct worker *worker, size_t listener, SSL_CTX *ssl);
 struct conn *conn_of(h2o_req_t *req);
 /* Ends a connection: h2o sees that its socket is closed, and cleans up. */
 void conn_kill(struct conn *conn);
+
+/* ---- http_linger.c ---- */
+/* When this connection ends, what its client still sends is read for a while. */
+void conn_will_linger(struct conn *conn);
+/* Takes over the descriptor. */
+void linger_begin(struct worker *worker, int fd);
+void lingers_sweep(struct worker *worker, int64_t now_ms);
 
 /* ---- http_sweep.c ---- */
 /* Closes what takes too long or too much room; while stopping, also what is idle. */

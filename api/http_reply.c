@@ -131,6 +131,7 @@ void reply_refuse(h2o_req_t *req, int status, const char *text)
     struct reply reply = {.status = status, .content_type = "application/json", .body = reply_body_new(body, len)};
 
     req->http1_is_persistent = 0;
+    conn_will_linger(conn_of(req));
     reply_send(req, &reply);
 }
 
@@ -158,6 +159,7 @@ static void on_error_reply(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t **s
     size_t len = format_errors(body, sizeof body, text);
 
     (void)self;
+    conn_will_linger(conn_of(req));
     if (is_head(req)) {
         h2o_setup_next_ostream(req, slot);
         return;

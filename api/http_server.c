@@ -251,9 +251,13 @@ void http_server_stop(struct http_server *server, int drain_ms)
 
     if (server == NULL)
         return;
-    atomic_store(&server->stop_at_ms, clock_steady_ms() + drain_ms);
     for (size_t i = 0; i < server->n_workers; i++)
+        atomic_fetch_add(&server->workers[i].n_senders, 1); /* none may end before it was woken */
+    atomic_store(&server->stop_at_ms, clock_steady_ms() + drain_ms);
+    for (size_t i = 0; i < server->n_workers; i++) {
         worker_send(&server->workers[i], NULL);
+        atomic_fetch_sub(&server->workers[i].n_senders, 1);
+    }
     for (size_t i = 0; i < server->n_workers; i++) {
         pthread_join(server->workers[i].thread, NULL);
         is_clean = is_clean && server->workers[i].is_clean;

@@ -37,7 +37,9 @@ static void on_messages(h2o_multithread_receiver_t *receiver, h2o_linklist_t *me
 
 void worker_send(struct worker *worker, struct message *message)
 {
+    atomic_fetch_add(&worker->n_senders, 1);
     h2o_multithread_send_message(&worker->mailbox, message != NULL ? &message->link : NULL);
+    atomic_fetch_sub(&worker->n_senders, 1);
 }
 
 struct tls_message {
@@ -82,6 +84,8 @@ static void on_conn_close(void *data)
 
     h2o_linklist_unlink(&conn->link);
     conn->worker->n_conns--;
+    if (conn->linger_fd >= 0)
+        linger_begin(conn->worker, conn->linger_fd);
     free(conn);
 }
 
@@ -93,6 +97,7 @@ static void conn_new(struct port *port, h2o_socket_t *sock)
     if (conn == NULL)
         abort();
     conn->sock = sock;
+    conn->linger_fd = -1;
     conn->worker = port->worker;
     conn->listener = port->listener;
     conn->phase_since_ms = clock_steady_ms();
@@ -174,6 +179,7 @@ static void port_begin(struct port *port)
 static void worker_begin(struct worker *worker)
 {
     h2o_linklist_init_anchor(&worker->conns);
+    h2o_linklist_init_anchor(&worker->lingers);
     h2o_context_init(&worker->ctx, h2o_evloop_create(), &worker->server->conf);
     h2o_multithread_register_receiver(worker->ctx.queue, &worker->mailbox, on_messages);
     for (size_t i = 0; i < worker->server->n_listeners; i++)
@@ -230,7 +236,7 @@ static bool has_ended(struct worker *worker, int64_t now_ms)
         worker->ctx.shutdown_requested = 1; /* replies say "Connection: close" */
         close_ports(worker);
     }
-    worker->is_clean = worker->n_conns == 0 && worker->n_calls == 0;
+    worker->is_clean = worker->n_conns == 0 && worker->n_calls == 0 && atomic_load(&worker->n_senders) == 0;
     if (now_ms >= stop_at_ms)
         kill_all(worker);
     return worker->is_clean || now_ms >= stop_at_ms + STOP_KILL_MS;

@@ -106,7 +106,7 @@ struct pool *test_pool(void)
 
 struct http_server *server_start(const char *address)
 {
-    struct http_listener listener = {.address = address, .tls_disable = true, .max_request_ms = 400};
+    struct http_listener listener = {.address = address, .tls_disable = true, .max_request_ms = 1000};
     struct http_server *server = NULL;
     struct err err = {0};
 
@@ -186,5 +186,6 @@ bool client_is_closed(int fd, int ms)
 
     if (poll(&poller, 1, ms) <= 0)
         return false;
-    return recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) <= 0 && errno != EAGAIN;
+    ssize_t n = recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
+    return n == 0 || (n < 0 && errno != EAGAIN);
 }
