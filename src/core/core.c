@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "core/core_private.h"
+#include "core/policy.h"
 #include "core/request.h"
 #include "core/seal.h"
 
@@ -236,6 +237,7 @@ void core_seal_now(struct core *core)
     mount_table_unref(core->mount_table);
     core->mount_table = NULL;
     pthread_mutex_unlock(&core->cache_mutex);
+    policy_cache_clear();
     log_info("core", "sealed");
 }
 

@@ -195,6 +195,8 @@ int mount_enable(struct request *req, enum engine_kind kind, const char *path, c
 {
     const struct engine *engine;
     json_t *record = NULL, *options = json_object(), *row = NULL;
+    if (kind != ENGINE_AUTH && strncmp(path, "auth/", 5) == 0)
+        return fail(req, ERR_INVALID, "cannot mount \"%s\"", path);
     if (kind == ENGINE_AUTH)
         path = arena_printf(&req->arena, "auth/%s", path);
     int rc = read_type(req, kind, type, params, options, &engine);

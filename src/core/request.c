@@ -26,20 +26,20 @@
 
 enum step_result { NEXT, WAIT, FAIL, AGAIN, DONE };
 
-#define REQUEST_STEPS(X)                                                                       \
-    X(local)          /* is it one that every node answers itself? */                          \
-    X(standing)       /* sealed: 503; a standby: 307 to the leader */                          \
-    X(begin)          /* a snapshot of the store */                                            \
-    X(route)          /* which mount, which row of its engine's table */                       \
-    X(authenticate)   /* the token; takes one of its uses */                                   \
-    X(authorize)      /* its policies; and does the route exist? */                            \
-    X(audit_request)  /* before anything is done */                                            \
-    X(handle)         /* the engine's own code */                                              \
-    X(grant)          /* a login becomes a token */                                            \
-    X(settle)         /* after a failure: nothing of it is kept but the token's use */         \
-    X(commit)         /* one entry of the log, on a quorum of disks */                         \
-    X(confirm)        /* is this node still the leader? */                                     \
-    X(audit_response) /* before the client has it */                                           \
+#define REQUEST_STEPS(X)                                                                                               \
+    X(local)          /* is it one that every node answers itself? */                                                  \
+    X(standing)       /* sealed: 503; a standby: 307 to the leader */                                                  \
+    X(begin)          /* a snapshot of the store */                                                                    \
+    X(route)          /* which mount, which row of its engine's table */                                               \
+    X(authenticate)   /* the token; takes one of its uses */                                                           \
+    X(authorize)      /* its policies; and does the route exist? */                                                    \
+    X(audit_request)  /* before anything is done */                                                                    \
+    X(handle)         /* the engine's own code */                                                                      \
+    X(grant)          /* a login becomes a token */                                                                    \
+    X(settle)         /* after a failure: nothing of it is kept but the token's use */                                 \
+    X(commit)         /* one entry of the log, on a quorum of disks */                                                 \
+    X(confirm)        /* is this node still the leader? */                                                             \
+    X(audit_response) /* before the client has it */                                                                   \
     X(respond)
 
 enum {
@@ -69,6 +69,15 @@ static bool is_bare(const struct request *req)
     return has_flag(req, ROUTE_LOCAL) && has_flag(req, ROUTE_UNAUTH);
 }
 
+/* Whether what answers at a path, by another operation, needs no token: then the refusal needs none either. */
+static bool is_bare_path(const struct route *routes, const char *path)
+{
+    for (const struct route *route = routes; route->path != NULL; route++)
+        if ((route->flags & ROUTE_LOCAL) && (route->flags & ROUTE_UNAUTH) && router_fits(route->path, path, NULL))
+            return true;
+    return false;
+}
+
 static enum step_result step_local(struct request *req)
 {
     const struct mount *sys = req->core->system_mount;
@@ -76,7 +85,10 @@ static enum step_result step_local(struct request *req)
         return NEXT;
     const struct route *route;
     json_t *captures;
-    if (router_match(sys->engine->routes, req->path + 4, req->operation, &route, &captures) != OK)
+    int rc = router_match(sys->engine->routes, req->path + 4, req->operation, &route, &captures);
+    if (rc == ERR_UNSUPPORTED && is_bare_path(sys->engine->routes, req->path + 4))
+        return failed(req, fail(req, ERR_UNSUPPORTED, "unsupported operation"));
+    if (rc != OK)
         return NEXT;
     if (route->flags & ROUTE_LOCAL) {
         req->route = route;
@@ -278,7 +290,8 @@ static enum step_result step_handle(struct request *req)
     return NEXT;
 }
 
-/* Here too a handler that blocks starts over, as long as nothing of it has been committed, so nothing was done outside. */
+/* Here too a handler that blocks starts over, as long as nothing of it has been committed, so nothing was done outside.
+ */
 static enum step_result step_grant(struct request *req)
 {
     if (req->rc == ERR_CONFLICT && !req->has_committed)
@@ -289,8 +302,8 @@ static enum step_result step_grant(struct request *req)
 }
 
 /*
- * A failed request leaves nothing behind but the use of its token, which counts however the request ended, and, for a handler
- * that made a pending lease, the wish to take it back now.
+ * A failed request leaves nothing behind but the use of its token, which counts however the request ended, and, for a
+ * handler that made a pending lease, the wish to take it back now.
  */
 static enum step_result step_settle(struct request *req)
 {
@@ -339,12 +352,13 @@ static enum step_result step_commit(struct request *req)
     return WAIT;
 }
 
-/* A handler that blocks was run once, and cannot be run again: what it had read must hold, or the request fails. */
+/* A handler that committed something in its middle cannot be run again: what it had read must hold, or the request
+ * fails. */
 static enum step_result take_commit_result(struct request *req)
 {
     req->is_committing = false;
     int rc = req->commit_rc;
-    if (rc == ERR_CONFLICT && !has_flag(req, ROUTE_BLOCKS))
+    if (rc == ERR_CONFLICT && !req->has_committed)
         return AGAIN;
     if (rc == ERR_CONFLICT)
         rc = fail(req, ERR_UNAVAILABLE, "what this request rests on was changed meanwhile; try again");

@@ -32,6 +32,7 @@ int sys_auth_write(struct request *req);
 int sys_auth_delete(struct request *req);
 int sys_ui_mounts_list(struct request *req);
 int sys_ui_mounts_read(struct request *req);
+extern const struct field sys_mount_fields[];
 
 /* policies.c */
 int sys_policy_list(struct request *req);

@@ -8,6 +8,7 @@
 #include "core/core.h"
 #include "core/lease.h"
 #include "core/request.h"
+#include "core/token.h"
 #include "storage/txn.h"
 #include "sys/handlers.h"
 
@@ -26,11 +27,38 @@ static int lease_id(struct request *req, const char **ret_id)
     return (*ret_id)[0] != '\0' ? OK : fail(req, ERR_INVALID, "lease_id must be specified");
 }
 
+/* A token is a lease too: "<where it was made>/<hash>". NULL when the id is none's. */
+static struct token *token_of(struct request *req, const char *id)
+{
+    struct token *token;
+    const char *name = strrchr(id, '/');
+    if (strncmp(id, "auth/", 5) != 0 || name == NULL || strlen(name + 1) != TOKEN_HASH_SIZE - 1 ||
+        token_lookup_hash(req, name + 1, &token) != OK)
+        return NULL;
+    return strncmp(token->path, id, (size_t)(name - id)) == 0 && token->path[name - id] == '\0' ? token : NULL;
+}
+
+static json_t *describe_token(struct request *req, const struct token *token, const char *id)
+{
+    json_t *all = token_describe(req, token, NULL);
+    json_t *data = json_pack("{s:s, s:O?, s:O?, s:O?, s:b, s:O?}", "id", id, "issue_time",
+                             json_object_get(all, "issue_time"), "expire_time", json_object_get(all, "expire_time"),
+                             "last_renewal", json_object_get(all, "last_renewal"), "renewable", token->renewable, "ttl",
+                             json_object_get(all, "ttl"));
+    json_decref(all);
+    return data;
+}
+
 int sys_leases_lookup(struct request *req)
 {
     const char *id;
     struct lease *lease;
     int rc = lease_id(req, &id);
+    const struct token *token = rc == OK ? token_of(req, id) : NULL;
+    if (token != NULL) {
+        reply_data(req, describe_token(req, token, id));
+        return OK;
+    }
     if (rc == OK && lease_get(req, id, &lease) != OK)
         rc = fail(req, ERR_INVALID, "invalid lease");
     if (rc == OK)
@@ -52,6 +80,8 @@ int sys_leases_renew(struct request *req)
     const char *id;
     struct lease *lease;
     int rc = lease_id(req, &id);
+    if (rc == OK && token_of(req, id) != NULL)
+        return fail(req, ERR_INVALID, "tokens cannot be renewed through this endpoint");
     if (rc == OK && lease_get(req, id, &lease) != OK)
         rc = fail(req, ERR_INVALID, "lease not found");
     if (rc == OK)
@@ -89,6 +119,9 @@ int sys_leases_revoke(struct request *req)
     int rc = lease_id(req, &id);
     if (rc != OK)
         return rc;
+    const struct token *token = token_of(req, id);
+    if (token != NULL)
+        return token_revoke(req, token);
     if (!field_bool(req, "sync", true))
         return expire_one(req, id);
     rc = lease_get(req, id, &lease);
