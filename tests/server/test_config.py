@@ -38,7 +38,7 @@ def idle(nodes):
 # ---- What is refused, with file and line ----
 
 @pytest.mark.parametrize("broken, line", [
-    ('storage "raft" {\n  path = \n}\n', 2), ('storage "raft" {\n', None), ('listener "tcp" {\n  address = "x\n}\n', 2),
+    ('storage "raft" {\n  path = \n}\n', 3), ('storage "raft" {\n', None), ('listener "tcp" {\n  address = "x\n}\n', 2),
     ("api_addr = = 1\n", 1), ("}\n", 1), ('api_addr = "a"\n\n\n@\n', 4), ('{"storage": {"raft": {', None),
 ])
 def test_broken_hcl_is_refused_with_its_file_and_line(idle, broken, line):
@@ -126,8 +126,8 @@ def test_lease_times_come_from_the_configuration(idle):
     idle.config_extra = 'default_lease_ttl = "1h"\nmax_lease_ttl = "2h"\n'
     idle.start()
     idle.ready()
-    assert idle.root.write("auth/token/create").ok(200).auth["lease_duration"] == 3600
-    assert idle.root.write("auth/token/create", ttl="5h").ok(200).auth["lease_duration"] == 7200
+    assert idle.root.write("auth/token/create", policies=["default"]).ok(200).auth["lease_duration"] == 3600
+    assert idle.root.write("auth/token/create", policies=["default"], ttl="5h").ok(200).auth["lease_duration"] == 7200
 
 
 def test_the_log_can_be_json_and_holds_no_secret(idle):

@@ -148,7 +148,6 @@ def test_names_are_lowered(root, unique):
     'road "a" { capabilities = ["read"] }',
     pytest.param('{"path": {"a": {"capabilities": ["read"]}', marks=pytest.mark.coffer_only),  # OpenBao takes it
     "path",
-    "\x00",
 ])
 def test_a_policy_that_is_none_is_refused(root, unique, policy):
     root.write(f"sys/policies/acl/{unique}", policy=policy).refused(400, "ailed to parse policy")

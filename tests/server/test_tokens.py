@@ -253,19 +253,6 @@ def test_a_family_of_many_dies_whole(server, root):
 
 # ---- Roles ----
 
-def test_a_role_sets_what_its_tokens_may(server, root, unique):
-    root.write(f"auth/token/roles/{unique}", allowed_policies="a,b", orphan=True, token_period="1h",
-               renewable=True, path_suffix="suffix").ok()
-    auth = create(root, f"create/{unique}", policies=["a"])
-    assert (auth["policies"], auth["orphan"], auth["lease_duration"]) == (["a", "default"], True, 3600)
-    root.write(f"auth/token/create/{unique}", policies=["c"]).refused(400)
-    role = root.read(f"auth/token/roles/{unique}").ok(200).data
-    assert role["allowed_policies"] == ["a", "b"] and role["name"] == unique and role["orphan"] is True
-    assert unique in root.list("auth/token/roles").data["keys"]
-    root.delete(f"auth/token/roles/{unique}").ok(204)
-    assert root.read(f"auth/token/roles/{unique}").status == 404
-
-
 def test_hvac_creates_looks_up_renews_and_revokes(server):
     tokens = server.hvac(server.keys.root_token).auth.token
     made = tokens.create(policies=["default"], ttl="1h")["auth"]

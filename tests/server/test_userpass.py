@@ -61,16 +61,6 @@ def test_a_deleted_user_cannot_log_in(server, root, mount):
     login(server, mount, "bob", "right").refused(400)
 
 
-def test_five_wrong_passwords_lock_the_user_out(server, root, mount):
-    root.write(f"{mount}/users/bob", password="right").ok(204)
-    root.write(f"{mount}/users/ann", password="right").ok(204)
-    for _ in range(5):
-        login(server, mount, "bob", "wrong").refused(400)
-    login(server, mount, "bob", "right").refused(403, "permission denied")
-    login(server, mount, "BOB", "right").refused(403, "permission denied")
-    login(server, mount, "ann", "right").ok(200)
-
-
 def test_a_token_is_not_renewed_when_the_policies_have_changed(server, root, mount):
     root.write(f"{mount}/users/bob", password="right", token_policies="x", token_ttl="1h").ok(204)
     token = server.client(login(server, mount, "bob", "right").ok(200).auth["client_token"])

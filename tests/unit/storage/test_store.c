@@ -10,7 +10,7 @@
 
 static const unsigned char *key_of(uint32_t n)
 {
-    static unsigned char key[STORE_KEY_SIZE];
+    static _Thread_local unsigned char key[STORE_KEY_SIZE];
     memcpy(key, "directory.......", STORE_DIR_SIZE);
     for (int i = 0; i < 4; i++)
         key[STORE_DIR_SIZE + i] = (unsigned char)(n >> (24 - 8 * i));
