@@ -4,15 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/arena.h"
-#include "base/json.h"
 #include "config/hcl_lex.h"
-
-struct hcl {
-    struct arena arena; /* names, labels, items; the values are jansson's */
-    struct hcl_body root;
-    bool is_json;
-};
+#include "config/hcl_private.h"
 
 struct parser {
     struct hcl *hcl;
@@ -24,8 +17,7 @@ struct parser {
 
 /* ---- Building the tree ---- */
 
-/* Room for one more item; what is outgrown stays in the arena until the end. */
-static struct hcl_item *body_add(struct hcl *hcl, struct hcl_body *body)
+struct hcl_item *hcl_add_item(struct hcl *hcl, struct hcl_body *body)
 {
     size_t n = body->n_items;
 
@@ -273,7 +265,7 @@ static int parse_item(struct parser *p, int depth, struct hcl_body *body, json_t
         return rc;
     if (!at_key(p))
         return fail_expected(p, "a key");
-    struct hcl_item *item = body_add(p->hcl, body);
+    struct hcl_item *item = hcl_add_item(p->hcl, body);
     item->key = p->token.text;
     item->line = p->token.line;
     rc = next(p);
@@ -314,95 +306,6 @@ static int parse_hcl(struct hcl *hcl, const char *text, size_t len, struct err *
         rc = parse_body(&p, 1, HCL_END, &hcl->root);
     hcl_lexer_close(&p.lexer);
     return rc;
-}
-
-/* ---- JSON ---- */
-
-static void add_value(struct hcl *hcl, struct hcl_body *body, const char *key, json_t *value)
-{
-    struct hcl_item *item = body_add(hcl, body);
-
-    item->key = arena_strdup(&hcl->arena, key);
-    item->value = json_incref(value);
-}
-
-static void add_block(struct hcl *hcl, struct hcl_body *body, const char *key, const char *label, json_t *object)
-{
-    struct hcl_item *item = body_add(hcl, body);
-    const char *name;
-    json_t *value;
-
-    item->key = arena_strdup(&hcl->arena, key);
-    item->body = arena_alloc(&hcl->arena, sizeof *item->body);
-    if (label != NULL) {
-        const char *copy = arena_strdup(&hcl->arena, label);
-        item->labels = arena_dup(&hcl->arena, &copy, sizeof copy);
-        item->n_labels = 1;
-    }
-    struct hcl_body *inner = item->body;
-    json_object_foreach(object, name, value) add_value(hcl, inner, name, value);
-}
-
-static bool holds_only_objects(const json_t *container)
-{
-    const char *name;
-    json_t *value;
-    size_t i;
-
-    if (json_is_array(container)) {
-        json_array_foreach(container, i, value)
-        {
-            if (!json_is_object(value))
-                return false;
-        }
-        return json_array_size(container) > 0;
-    }
-    json_object_foreach((json_t *)container, name, value)
-    {
-        if (!json_is_object(value))
-            return false;
-    }
-    return json_object_size(container) > 0;
-}
-
-static void add_object(struct hcl *hcl, struct hcl_body *body, const char *key, json_t *object)
-{
-    const char *label;
-    json_t *inner;
-
-    if (!holds_only_objects(object)) {
-        add_block(hcl, body, key, NULL, object);
-        return;
-    }
-    json_object_foreach(object, label, inner) add_block(hcl, body, key, label, inner);
-}
-
-static void add_member(struct hcl *hcl, const char *key, json_t *value)
-{
-    json_t *element;
-    size_t i;
-
-    if (json_is_object(value)) {
-        add_object(hcl, &hcl->root, key, value);
-    } else if (json_is_array(value) && holds_only_objects(value)) {
-        json_array_foreach(value, i, element) add_object(hcl, &hcl->root, key, element);
-    } else {
-        add_value(hcl, &hcl->root, key, value);
-    }
-}
-
-static int parse_json(struct hcl *hcl, const char *text, size_t len, struct err *err)
-{
-    json_t *object;
-    const char *key;
-    json_t *value;
-    int rc = json_parse(text, len, &object, err);
-
-    if (rc != OK)
-        return rc;
-    json_object_foreach(object, key, value) add_member(hcl, key, value);
-    json_decref(object);
-    return OK;
 }
 
 /* ---- The door ---- */
@@ -459,7 +362,7 @@ int hcl_parse(const char *text, size_t len, struct hcl **ret_hcl, struct err *er
         abort();
     arena_init(&hcl->arena);
     hcl->is_json = blanks < len && text[blanks] == '{';
-    rc = hcl->is_json ? parse_json(hcl, text, len, err) : parse_hcl(hcl, text, len, err);
+    rc = hcl->is_json ? hcl_read_json(hcl, text, len, err) : parse_hcl(hcl, text, len, err);
     if (rc == OK)
         *ret_hcl = hcl;
     else
@@ -484,31 +387,4 @@ const struct hcl_item *hcl_find(const struct hcl_body *body, const char *key)
             return &body->items[i - 1];
     }
     return NULL;
-}
-
-/* Puts a block's object under its key; where there is one already, both become an array. */
-static void merge_block(json_t *object, const char *key, json_t *block)
-{
-    json_t *there = json_object_get(object, key);
-
-    if (there == NULL) {
-        json_object_set_new(object, key, block);
-    } else if (json_is_array(there)) {
-        json_array_append_new(there, block);
-    } else {
-        json_t *list = json_pack("[O,o]", there, block);
-        json_object_set_new(object, key, list);
-    }
-}
-
-json_t *hcl_item_json(const struct hcl_item *item)
-{
-    if (item->value != NULL)
-        return json_incref(item->value);
-    json_t *object = json_object();
-    for (size_t i = 0; i < item->body->n_items; i++)
-        merge_block(object, item->body->items[i].key, hcl_item_json(&item->body->items[i]));
-    for (size_t i = item->n_labels; i > 0; i--)
-        object = json_pack("{s:o}", item->labels[i - 1], object);
-    return object;
 }
