@@ -60,7 +60,7 @@ static int refuse(const char *what, const char *argument)
 
 static const char *env(const char *name)
 {
-    static const char *const prefixes[] = {"COFFER_", "VAULT_", "BAO_"};
+    static const char *const prefixes[] = {"COFFER_", "BAO_", "VAULT_"};
     char full[64];
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
         snprintf(full, sizeof full, "%s%s", prefixes[i], name);
