@@ -189,7 +189,9 @@ static int attempt_in_turn(struct core *core, uint64_t epoch, struct attempt *at
     int rc = request_run_internal(core, epoch, mark, attempt, err);
     if (rc != OK || !attempt->is_there)
         return rc;
-    if (!attempt->mount_is_gone)
+    if (attempt->is_skipped)
+        attempt->rc = err_set(&attempt->said, ERR_UPSTREAM, "it was not tried again");
+    else if (!attempt->mount_is_gone)
         attempt->rc =
             request_run_engine(core, epoch, attempt->mount_uuid, OP_REVOKE, take_back, attempt, &attempt->said);
     (void)failpoint("revoke.before_remove");

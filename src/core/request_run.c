@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * request_run.c — committing on a thread that may wait: in the middle of a blocking handler, and for the node's own work.
+ * request_run.c — committing on a thread that may wait: in the middle of a blocking handler, and for the node's own
+ * work.
  */
 #include <string.h>
 

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * request_enter.c — the steps up to the handler's door: where the request is answered, what it is for, who asks, and
+ * whether they may.
+ */
+#include <string.h>
+
+#include "core/core_private.h"
+#include "core/policy.h"
+#include "core/request_private.h"
+#include "core/router.h"
+#include "core/token.h"
+
+/* Whether what answers at a path, by another operation, needs no token: then the refusal needs none either. */
+static bool is_bare_path(const struct route *routes, const char *path)
+{
+    for (const struct route *route = routes; route->path != NULL; route++)
+        if ((route->flags & ROUTE_LOCAL) && (route->flags & ROUTE_UNAUTH) && router_fits(route->path, path, NULL))
+            return true;
+    return false;
+}
+
+enum step_result step_local(struct request *req)
+{
+    const struct mount *sys = req->core->system_mount;
+    if (sys == NULL || strncmp(req->path, "sys/", 4) != 0)
+        return NEXT;
+    const struct route *route;
+    json_t *captures;
+    int rc = router_match(sys->engine->routes, req->path + 4, req->operation, &route, &captures);
+    if (rc == ERR_UNSUPPORTED && is_bare_path(sys->engine->routes, req->path + 4))
+        return failed(req, fail(req, ERR_UNSUPPORTED, "unsupported operation"));
+    if (rc != OK)
+        return NEXT;
+    if (route->flags & ROUTE_LOCAL) {
+        req->route = route;
+        req->mount = sys;
+        req->mount_relative = req->path + 4;
+        req->captures = captures;
+    } else {
+        json_decref(captures);
+    }
+    return NEXT;
+}
+
+static void redirect_to(struct request *req, const char *api_addr)
+{
+    /* Only the path that was asked for is given back, never a parameter's meaning. */
+    req->redirect = arena_printf(&req->arena, "%s/v1/%s%s%s", api_addr, req->raw_path, req->query != NULL ? "?" : "",
+                                 req->query != NULL ? req->query : "");
+}
+
+enum step_result step_standing(struct request *req)
+{
+    struct core *core = req->core;
+    if (is_bare(req))
+        return NEXT;
+    switch (core_standing(core)) {
+    case CORE_UNINITIALIZED:
+    case CORE_SEALED:
+        return failed(req, fail(req, ERR_SEALED, "Vault is sealed"));
+    case CORE_STANDBY:
+        if (has_flag(req, ROUTE_LOCAL))
+            return NEXT;
+        break;
+    case CORE_ACTIVE:
+        req->epoch = core_epoch(core);
+        if (req->epoch != 0 && cluster_leads(core->cluster, req->epoch))
+            return NEXT;
+        break;
+    }
+    struct cluster_status status;
+    cluster_status(core->cluster, &status);
+    if (status.leader_api_addr[0] != '\0' && strcmp(status.leader_id, core->options.node_id) != 0)
+        redirect_to(req, status.leader_api_addr);
+    return failed(req, fail(req, ERR_STANDBY, "no active Vault instance found"));
+}
+
+enum step_result step_begin(struct request *req)
+{
+    if (is_bare(req))
+        return NEXT;
+    int rc = txn_begin(req->core->store, req->core->barrier, &req->txn, &req->err);
+    return rc == OK ? NEXT : failed(req, rc);
+}
+
+static const struct route *routes_of(const struct request *req)
+{
+    const struct engine *engine = req->mount->engine;
+    return engine->routes_of != NULL ? engine->routes_of(req) : engine->routes;
+}
+
+/* Only looks: what it found wrong is said after the caller has proved that it may know (authorize). */
+enum step_result step_route(struct request *req)
+{
+    if (has_flag(req, ROUTE_LOCAL))
+        return NEXT;
+    int rc = mount_table_get(req, &req->mounts);
+    if (rc != OK)
+        return failed(req, rc);
+    req->mount = mount_table_find(req->mounts, req->path);
+    if (req->mount == NULL || req->mount->engine == NULL || req->mount->is_tainted) {
+        req->route_rc = ERR_NOTFOUND;
+        return NEXT;
+    }
+    req->mount_relative = req->path + strlen(req->mount->path);
+    enum operation operation = req->operation == OP_HELP ? OP_READ : req->operation;
+    req->route_rc = router_match(routes_of(req), req->mount_relative, operation, &req->route, &req->captures);
+    return NEXT;
+}
+
+enum step_result step_authenticate(struct request *req)
+{
+    if (has_flag(req, ROUTE_UNAUTH))
+        return NEXT;
+    if (req->client_token == NULL || req->client_token[0] == '\0')
+        return failed(req, fail(req, ERR_DENIED, "permission denied"));
+    int rc = token_lookup(req, req->client_token, &req->token);
+    if (rc == OK && !req->use_is_taken)
+        rc = token_use(req, req->token);
+    return rc == OK ? NEXT : failed(req, rc);
+}
+
+static int deny(struct request *req)
+{
+    /* The form that clients know of a refusal by policy. */
+    return fail(req, ERR_DENIED, "1 error occurred:\n\t* permission denied\n\n");
+}
+
+static int find_create_or_update(struct request *req)
+{
+    bool exists = true;
+    if (req->operation != OP_UPDATE || req->route == NULL || req->route->exists == NULL)
+        return OK;
+    int rc = req->route->exists(req, &exists);
+    if (rc == OK && !exists)
+        req->operation = OP_CREATE;
+    return rc;
+}
+
+static int say_no_route(struct request *req)
+{
+    if (req->mount == NULL || req->mount->engine == NULL || req->mount->is_tainted)
+        return fail(req, ERR_NOTFOUND, "no handler for route \"%s\". route entry not found.", req->path);
+    if (req->route_rc == ERR_UNSUPPORTED)
+        return fail(req, ERR_UNSUPPORTED, "1 error occurred:\n\t* unsupported operation\n\n");
+    return fail(req, ERR_NOTFOUND, "1 error occurred:\n\t* unsupported path\n\n");
+}
+
+static int check_policies(struct request *req)
+{
+    struct acl *acl;
+    int rc = policy_acl(req, req->token->policies, &acl);
+    if (rc != OK)
+        return rc;
+    struct acl_verdict verdict = acl_check(acl, req->operation, req->path, req->data);
+    if (!verdict.allowed || (has_flag(req, ROUTE_SUDO) && !verdict.sudo))
+        rc = deny(req);
+    else if (verdict.granted_by != NULL)
+        req->granted_by = arena_strdup(&req->arena, verdict.granted_by);
+    req->has_sudo = verdict.sudo;
+    acl_unref(acl);
+    return rc;
+}
+
+enum step_result step_authorize(struct request *req)
+{
+    int rc = is_bare(req) ? OK : find_create_or_update(req);
+    if (rc == OK && !has_flag(req, ROUTE_UNAUTH) && req->operation != OP_HELP)
+        rc = check_policies(req);
+    if (rc == OK && req->route == NULL)
+        rc = say_no_route(req);
+    if (rc == OK && req->wrap_ttl != NULL && strcmp(req->wrap_ttl, "0") != 0)
+        /* Better refused than answered in clear to somebody who asked for it wrapped. */
+        rc = fail(req, ERR_INVALID, "response wrapping is not supported");
+    return rc == OK ? NEXT : failed(req, rc);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * request_finish.c — the steps after the handler: what it wrote becomes an entry of the log, and the answer goes out.
+ */
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "core/core_private.h"
+#include "core/request_private.h"
+#include "core/token.h"
+
+/*
+ * A failed request leaves nothing behind but the use of its token, which counts however the request ended, and, for a
+ * handler that made a pending lease, the wish to take it back now.
+ */
+enum step_result step_settle(struct request *req)
+{
+    if (req->rc == OK || req->txn == NULL)
+        return NEXT;
+    bool counted = req->token != NULL && req->token->num_uses != 0 && !has_flag(req, ROUTE_BLOCKS);
+    struct lease *lease = req->lease;
+    req->lease = NULL;
+    txn_free(req->txn);
+    req->txn = NULL;
+    if ((!counted && lease == NULL) || txn_begin(req->core->store, req->core->barrier, &req->txn, NULL) != OK)
+        return NEXT;
+    struct err said = req->err;
+    if (counted && (token_lookup(req, req->client_token, &req->token) != OK || token_use(req, req->token) != OK))
+        log_debug("core", "a failed request's token was gone before its use could be counted");
+    struct lease *pending;
+    if (lease != NULL && lease_get(req, lease->id, &pending) == OK && lease_expire_now(req, pending) != OK)
+        log_warn("core", "a failed request's lease will be revoked only when its time is up");
+    req->err = said;
+    return NEXT;
+}
+
+static void committed(void *arg, int rc)
+{
+    struct request *req = arg;
+    req->commit_rc = rc;
+    req->resume(req, request_run);
+}
+
+enum step_result step_commit(struct request *req)
+{
+    if (req->txn == NULL || req->epoch == 0 || !txn_has_writes(req->txn))
+        return NEXT;
+    struct batch *batch;
+    struct err err = {0};
+    int rc = txn_seal(req->txn, &batch, &err);
+    if (rc != OK) {
+        req->err = err;
+        req->rc = rc;
+        return NEXT;
+    }
+    (void)failpoint("request.before_commit");
+    req->is_committing = true;
+    req->step++;
+    commit_submit(req->core->commit, req->epoch, batch, committed, req);
+    return WAIT;
+}
+
+/* A handler that committed something in its middle cannot be run again: what it had read must hold, or the request
+ * fails. */
+static enum step_result take_commit_result(struct request *req)
+{
+    req->is_committing = false;
+    int rc = req->commit_rc;
+    if (rc == ERR_CONFLICT && !req->has_committed)
+        return AGAIN;
+    if (rc == ERR_CONFLICT)
+        rc = fail(req, ERR_UNAVAILABLE, "what this request rests on was changed meanwhile; try again");
+    else if (rc != OK)
+        fail(req, rc, "%s", err_default_text(rc));
+    if (rc != OK && req->lease != NULL)
+        core_abandon_lease(req->core, req->lease->id);
+    if (rc != OK && req->rc == OK)
+        req->rc = rc;
+    return NEXT;
+}
+
+/* What was read by a node that had stopped being the leader may be old: better no answer than that one. */
+enum step_result step_confirm(struct request *req)
+{
+    bool has_written = req->is_committing;
+    if (req->is_committing && take_commit_result(req) == AGAIN)
+        return AGAIN;
+    (void)failpoint("request.after_commit");
+    if (req->epoch != 0 && req->rc == OK && !has_written && !cluster_leads(req->core->cluster, req->epoch) &&
+        !cluster_leads(req->core->cluster, core_epoch(req->core)))
+        req->rc = fail(req, ERR_STANDBY, "node is not active");
+    if (req->expiry_changed)
+        core_wake_expiry(req->core);
+    return NEXT;
+}
+
+enum step_result step_audit_response(struct request *req)
+{
+    if (is_bare(req) || has_flag(req, ROUTE_NO_AUDIT) || req->redirect != NULL)
+        return NEXT;
+    if (!req->is_audited && req->rc != ERR_INTERNAL && core_standing(req->core) == CORE_ACTIVE) {
+        /* Refused before its turn: the refusal is on record all the same. */
+        struct err said = req->err;
+        if (audit_log_request(req) == OK)
+            req->err = said;
+    }
+    if (core_standing(req->core) != CORE_ACTIVE) {
+        /* The devices are closed: what cannot be on record is not answered. */
+        if (req->rc == OK && !has_flag(req, ROUTE_LOCAL))
+            req->rc = fail(req, ERR_STANDBY, "node is not active");
+        return NEXT;
+    }
+    struct err said = req->err;
+    int rc = audit_log_response(req);
+    if (rc == OK)
+        req->err = said;
+    else
+        req->rc = rc;
+    return NEXT;
+}
+
+enum step_result step_respond(struct request *req)
+{
+    if (req->rc != OK && req->err.text[0] == '\0' && req->rc != ERR_NOTFOUND)
+        fail(req, req->rc, "%s", err_default_text(req->rc));
+    txn_free(req->txn);
+    req->txn = NULL;
+    (void)failpoint("request.before_answer");
+    req->done(req);
+    return DONE;
+}
