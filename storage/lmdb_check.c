@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "storage/lmdb_page.h"
 
 #define MAGIC         0xBEEFC0DEu
 #define VERSION       1
@@ -20,50 +21,6 @@
 #define DATABASES_MAX 16
 #define NAME_MAX_LEN  64
 #define NO_PAGE       UINT64_MAX
-
-enum { PAGE_BRANCH = 0x01, PAGE_LEAF = 0x02, PAGE_OVERFLOW = 0x04, PAGE_META = 0x08 };
-enum { NODE_BIG = 0x01, NODE_DATABASE = 0x02 };
-enum { DB_INTEGER_KEYS = 0x08 };
-
-struct page_head {
-    uint64_t number;
-    uint16_t pad;
-    uint16_t flags;
-    uint16_t lower, upper; /* of an overflow page: together the number of pages */
-};
-
-struct node_head {
-    uint16_t low, high; /* leaf: size of the data; branch: the low bits of the child's number */
-    uint16_t flags;     /* branch: the highest bits of it */
-    uint16_t key_len;
-};
-
-struct database {
-    uint32_t pad; /* of the free list: the page size */
-    uint16_t flags;
-    uint16_t depth;
-    uint64_t branches, leaves, overflows, entries;
-    uint64_t root;
-};
-
-struct meta {
-    uint32_t magic;
-    uint32_t version;
-    uint64_t address;
-    uint64_t map_size;
-    struct database free, main;
-    uint64_t last_page;
-    uint64_t txnid;
-};
-
-_Static_assert(sizeof(struct page_head) == 16 && sizeof(struct node_head) == 8 && sizeof(struct database) == 48 &&
-                   sizeof(struct meta) == 136 && sizeof(size_t) == 8,
-               "the layout is that of LMDB on 64 bits");
-
-struct bytes {
-    const unsigned char *data;
-    size_t len;
-};
 
 struct named {
     char name[NAME_MAX_LEN + 1];
@@ -132,84 +89,6 @@ static int claim_pages(struct check *check, uint64_t first, uint64_t n)
     return OK;
 }
 
-/* ---- A page and its nodes ---- */
-
-static const struct page_head *head_of(const unsigned char *page)
-{
-    return (const struct page_head *)page;
-}
-
-static int node_count(const unsigned char *page)
-{
-    return (int)((head_of(page)->lower - sizeof(struct page_head)) / sizeof(uint16_t));
-}
-
-static const unsigned char *node_at(const unsigned char *page, int i)
-{
-    uint16_t offset;
-    memcpy(&offset, page + sizeof(struct page_head) + (size_t)i * sizeof offset, sizeof offset);
-    return page + offset;
-}
-
-static struct node_head node_head_of(const unsigned char *node)
-{
-    struct node_head head;
-    memcpy(&head, node, sizeof head);
-    return head;
-}
-
-static struct bytes node_key(const unsigned char *node)
-{
-    return (struct bytes){node + sizeof(struct node_head), node_head_of(node).key_len};
-}
-
-static size_t leaf_data_len(const unsigned char *node)
-{
-    struct node_head head = node_head_of(node);
-    return (size_t)head.low | (size_t)head.high << 16;
-}
-
-static uint64_t branch_child(const unsigned char *node)
-{
-    struct node_head head = node_head_of(node);
-    return (uint64_t)head.low | (uint64_t)head.high << 16 | (uint64_t)head.flags << 32;
-}
-
-static size_t node_size(const unsigned char *node, bool is_leaf)
-{
-    struct node_head head = node_head_of(node);
-    size_t size = sizeof head + head.key_len;
-    if (is_leaf)
-        size += head.flags & NODE_BIG ? sizeof(uint64_t) : leaf_data_len(node);
-    return (size + 1) & ~(size_t)1;
-}
-
-/* LMDB keeps the nodes of a page without gaps from `upper` to its end; so no bit of an offset or a length can be off.
- */
-static const char *check_nodes(struct check *check, const unsigned char *page, bool is_leaf)
-{
-    const struct page_head *head = head_of(page);
-    size_t page_size = check->page_size;
-    if (head->lower < sizeof *head + sizeof(uint16_t) || head->lower % 2 != 0 || head->upper % 2 != 0 ||
-        head->upper < head->lower || head->upper > page_size)
-        return "its head";
-    int n = node_count(page);
-    memset(check->sizes, 0, page_size / 2 * sizeof check->sizes[0]);
-    for (int i = 0; i < n; i++) {
-        size_t at = (size_t)(node_at(page, i) - page);
-        if (at < head->upper || at % 2 != 0 || at + sizeof(struct node_head) > page_size || check->sizes[at / 2] != 0)
-            return "a node's place";
-        size_t size = node_size(page + at, is_leaf);
-        if (size > page_size - at)
-            return "a node's size";
-        check->sizes[at / 2] = (uint16_t)size;
-    }
-    size_t at = head->upper;
-    for (; at < page_size && check->sizes[at / 2] != 0; at += check->sizes[at / 2])
-        n--;
-    return at == page_size && n == 0 ? NULL : "its nodes do not fill it";
-}
-
 /* ---- Keys ---- */
 
 static int compare(const struct tree *tree, struct bytes a, struct bytes b)
@@ -228,10 +107,10 @@ static int compare(const struct tree *tree, struct bytes a, struct bytes b)
 static bool keys_in_order(const struct tree *tree, const unsigned char *page, bool is_leaf, struct bytes low,
                           struct bytes high)
 {
-    int n = node_count(page);
+    int n = page_node_count(page);
     struct bytes last = low;
     for (int i = is_leaf ? 0 : 1; i < n; i++) {
-        struct bytes key = node_key(node_at(page, i));
+        struct bytes key = node_key(page_node(page, i));
         int order = last.data != NULL ? compare(tree, last, key) : -1;
         if (order > 0 || (order == 0 && last.data != low.data))
             return false;
@@ -306,8 +185,8 @@ static int note_database(struct tree *tree, uint64_t page, struct bytes key, str
 static int check_record(struct tree *tree, uint64_t page, const unsigned char *node)
 {
     struct check *check = tree->check;
-    unsigned flags = node_head_of(node).flags;
-    struct bytes key = node_key(node), data = {key.data + key.len, leaf_data_len(node)};
+    unsigned flags = node_head(node).flags;
+    struct bytes key = node_key(node), data = node_data(node);
     if (key.len == 0 || (flags != 0 && flags != NODE_BIG && flags != NODE_DATABASE))
         return damaged(check, page, "a record's head");
     if (flags == NODE_BIG) {
@@ -332,11 +211,11 @@ static int check_record(struct tree *tree, uint64_t page, const unsigned char *n
 
 static int check_leaf(struct tree *tree, uint64_t number, const unsigned char *page)
 {
-    int rc = OK, n = node_count(page);
+    int rc = OK, n = page_node_count(page);
     tree->found.leaves++;
     tree->found.entries += (uint64_t)n;
     for (int i = 0; i < n && rc == OK; i++)
-        rc = check_record(tree, number, node_at(page, i));
+        rc = check_record(tree, number, page_node(page, i));
     return rc;
 }
 
@@ -351,9 +230,9 @@ static int check_page(struct tree *tree, uint64_t number, int level, struct byte
         rc = read_at(check, number * check->page_size, page, check->page_size);
     if (rc != OK)
         return rc;
-    if (head_of(page)->number != number || head_of(page)->flags != (is_leaf ? PAGE_LEAF : PAGE_BRANCH))
+    if (page_head(page)->number != number || page_head(page)->flags != (is_leaf ? PAGE_LEAF : PAGE_BRANCH))
         return damaged(check, number, "its number or kind");
-    const char *wrong = check_nodes(check, page, is_leaf);
+    const char *wrong = page_check(page, check->page_size, is_leaf, check->sizes);
     if (wrong != NULL)
         return damaged(check, number, wrong);
     if (!keys_in_order(tree, page, is_leaf, low, high))
@@ -361,11 +240,11 @@ static int check_page(struct tree *tree, uint64_t number, int level, struct byte
     if (is_leaf)
         return check_leaf(tree, number, page);
     tree->found.branches++;
-    int n = node_count(page);
+    int n = page_node_count(page);
     for (int i = 0; i < n && rc == OK; i++) {
-        struct bytes from = i > 0 ? node_key(node_at(page, i)) : low;
-        struct bytes to = i + 1 < n ? node_key(node_at(page, i + 1)) : high;
-        rc = check_page(tree, branch_child(node_at(page, i)), level + 1, from, to);
+        struct bytes from = i > 0 ? node_key(page_node(page, i)) : low;
+        struct bytes to = i + 1 < n ? node_key(page_node(page, i + 1)) : high;
+        rc = check_page(tree, node_child(page_node(page, i)), level + 1, from, to);
     }
     return rc;
 }
@@ -423,7 +302,7 @@ static int read_meta(struct check *check, uint64_t i, size_t page_size, struct m
     int rc = read_at(check, i * page_size, page, page_size);
     if (rc != OK)
         return rc;
-    const struct page_head *head = head_of(page);
+    const struct page_head *head = page_head(page);
     size_t end = sizeof *head + sizeof *ret;
     memcpy(ret, page + sizeof *head, sizeof *ret);
     if (head->number != i || head->pad != 0 || head->flags != PAGE_META || head->lower != 0 || head->upper != 0 ||
