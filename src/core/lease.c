@@ -234,6 +234,7 @@ int lease_activate(struct request *req)
     (void)failpoint("lease.before_commit_active");
     if (rc == OK)
         rc = run_apart(req, activate);
+    (void)failpoint("lease.after_commit_active");
     if (rc == OK)
         req->lease->state = LEASE_ACTIVE;
     return rc;
