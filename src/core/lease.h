@@ -50,11 +50,11 @@ struct lease_terms {
     bool renewable;
 };
 
-/* Handlers of ROUTE_BLOCKS: writes a pending lease; follow it with request_commit(). data: a new reference, taken over. */
+/* Handlers of ROUTE_BLOCKS: writes a pending lease; follow it with request_commit(). Takes over the reference to data. */
 int lease_begin(struct request *req, const struct lease_terms *terms, json_t *data) MUST_CHECK;
 /* The secret is there: the lease counts from now, and stands in the answer. Commits. */
 int lease_activate(struct request *req) MUST_CHECK;
-/* Nothing is left outside, for certain: takes the pending lease back. Commits, so that it holds when the request fails. */
+/* Nothing is left outside, for certain: takes the pending lease back. Commits, so that it holds if the request fails. */
 int lease_cancel(struct request *req) MUST_CHECK;
 /* Something may be outside: the worker is to revoke the lease. Commits; the lease does not stand in the answer. */
 int lease_abandon(struct request *req) MUST_CHECK;
@@ -67,8 +67,8 @@ int lease_renew(struct request *req, struct lease *lease, int64_t increment_s) M
 /* Marks it for revocation now: the leader's worker does the rest. */
 int lease_expire_now(struct request *req, struct lease *lease) MUST_CHECK;
 /*
- * All leases below a prefix ("aws/creds/"; or one lease's id), and the tokens (below "auth/…"); likewise. ret_n: how many
- * were found; when they are very many, at least so many, and the worker finds the rest. Commits by itself.
+ * All leases below a prefix ("aws/creds/"; or one lease's id), and the tokens (below "auth/…"); likewise.
+ * ret_n: how many were found; when they are very many, at least so many, and the worker finds the rest. Commits.
  */
 int lease_expire_prefix(struct request *req, const char *prefix, size_t *ret_n) MUST_CHECK;
 /* All leases of a token, found by the worker: one small write, however many they are. */
@@ -81,8 +81,8 @@ json_t *lease_describe(const struct lease *lease);
 /*
  * Revokes on the calling thread (which may block) and removes the lease; waits. ERR_UPSTREAM…: the engine's error,
  * the lease stays and will be tried again by the worker. ERR_UNAVAILABLE: revoked, but a lease that never became active
- * stays until nothing of its request can be under way any more. force: removes it whatever the engine says, and asks the
- * engine only shortly, or not at all if it has failed before.
+ * stays until nothing of its request can be under way any more. force: removes it whatever the engine says,
+ * and asks the engine only shortly, or not at all if it has failed before.
  */
 int lease_revoke_now(struct core *core, const char *id, bool force, struct err *err) MUST_CHECK;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sts.c — temporary credentials. Nothing is left in AWS that could be removed: they end by themselves, and their lease
- * only says when. So there is no intent, and revoking is nothing.
+ * sts.c — temporary credentials. Nothing is left in AWS that could be removed: they end by themselves, and their
+ * lease only says when. So there is no intent, and revoking is nothing.
  */
 #include <stdio.h>
 #include <string.h>

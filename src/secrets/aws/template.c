@@ -195,34 +195,43 @@ static bool at_end_of_command(struct parser *parser)
     return parser->at >= parser->end || *parser->at == '|' || *parser->at == ')' || at_close(parser);
 }
 
+/* What follows a function's name, and then what was piped to it, if anything was. */
+static int parse_args(struct parser *parser, const struct value *piped, struct value *args, int *ret_n)
+{
+    int n = 0, most = TEMPLATE_ARGS_MAX - (piped != NULL);
+    while (!at_end_of_command(parser)) {
+        if (n == most)
+            return complain(parser, "too many values");
+        int rc = parse_operand(parser, &args[n++]);
+        if (rc != OK)
+            return rc;
+    }
+    if (piped != NULL)
+        args[n++] = *piped;
+    *ret_n = n;
+    return OK;
+}
+
 /* piped: what the command before handed on; or NULL. */
 static int parse_command(struct parser *parser, const struct value *piped, struct value *ret)
 {
     struct value args[TEMPLATE_ARGS_MAX];
-    int n = 0, rc = OK;
+    int n = 0;
 
     skip_blanks(parser);
     size_t len = word_here(parser);
     const struct template_func *func = template_func_find(parser->at, len);
-    if (func == NULL && piped != NULL)
-        return complain(parser, "expected a function after |");
-    if (func == NULL) {
-        rc = parse_operand(parser, ret);
-        if (rc == OK && !at_end_of_command(parser))
-            rc = complain(parser, "only a function takes values");
-        return rc;
+    if (func != NULL) {
+        parser->at += len;
+        int rc = parse_args(parser, piped, args, &n);
+        return rc == OK ? call(parser, func, args, n, ret) : rc;
     }
-    parser->at += len;
-    while (rc == OK && !at_end_of_command(parser)) {
-        if (n == TEMPLATE_ARGS_MAX)
-            return complain(parser, "too many values");
-        rc = parse_operand(parser, &args[n++]);
-    }
-    if (rc == OK && piped != NULL && n == TEMPLATE_ARGS_MAX)
-        return complain(parser, "too many values");
     if (piped != NULL)
-        args[n++] = *piped;
-    return rc == OK ? call(parser, func, args, n, ret) : rc;
+        return complain(parser, "expected a function after |");
+    int rc = parse_operand(parser, ret);
+    if (rc == OK && !at_end_of_command(parser))
+        rc = complain(parser, "only a function takes values");
+    return rc;
 }
 
 static int parse_pipeline(struct parser *parser, struct value *ret)

@@ -155,6 +155,9 @@ static void mistakes_are_named(void **state)
     assert_refused("{{ eq 1 \"1\" }}", "one kind");
     assert_refused("{{ .Type | .Type }}", "function after |");
     assert_refused("{{ .Type .Type }}", "only a function");
+    assert_refused("{{ eq 1 1 1 1 1 1 1 1 1 }}", "too many values");
+    assert_refused("{{ 1 | eq 1 1 1 1 1 1 1 1 }}", "too many values");
+    assert_refused("{{ 1 | eq 1 1 1 1 1 1 1 1 1 }}", "too many values");
 }
 
 static void untaken_branches_are_checked(void **state)
