@@ -50,11 +50,11 @@ struct lease_terms {
     bool renewable;
 };
 
-/* Handlers of ROUTE_BLOCKS: writes a pending lease; follow it with request_commit(). Takes over the reference to data. */
+/* Handlers of ROUTE_BLOCKS: writes a pending lease; request_commit() is to follow. Takes over the reference to data. */
 int lease_begin(struct request *req, const struct lease_terms *terms, json_t *data) MUST_CHECK;
 /* The secret is there: the lease counts from now, and stands in the answer. Commits. */
 int lease_activate(struct request *req) MUST_CHECK;
-/* Nothing is left outside, for certain: takes the pending lease back. Commits, so that it holds if the request fails. */
+/* Nothing is left outside, for certain: takes the pending lease back. Commits; so it holds if the request fails. */
 int lease_cancel(struct request *req) MUST_CHECK;
 /* Something may be outside: the worker is to revoke the lease. Commits; the lease does not stand in the answer. */
 int lease_abandon(struct request *req) MUST_CHECK;
