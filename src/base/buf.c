@@ -129,7 +129,9 @@ char *buf_detach(struct buf *buf)
 
 struct reader reader_of(const void *data, size_t len)
 {
-    return (struct reader){.at = data, .end = (const unsigned char *)data + len};
+    static const unsigned char nothing[1];
+    const unsigned char *at = data != NULL ? data : nothing; /* NULL + 0 is undefined */
+    return (struct reader){.at = at, .end = at + len};
 }
 
 const void *reader_bytes(struct reader *reader, size_t len)
