@@ -68,11 +68,19 @@ int sys_leases_lookup(struct request *req)
 
 int sys_leases_list(struct request *req)
 {
-    json_t *names;
+    json_t *names, *tokens;
     const char *prefix = capture(req, "prefix");
-    int rc =
-        txn_list(req->txn, arena_printf(&req->arena, "lease/id/%s", prefix != NULL ? prefix : ""), NULL, 0, &names);
-    return rc == OK ? reply_keys(req, names) : rc;
+    prefix = prefix != NULL ? prefix : "";
+    int rc = txn_list(req->txn, arena_printf(&req->arena, "lease/id/%s", prefix), NULL, 0, &names);
+    if (rc != OK)
+        return rc;
+    request_own(req, names);
+    rc = txn_list(req->txn, arena_printf(&req->arena, "token/path/%s", prefix), NULL, 0, &tokens);
+    if (rc != OK)
+        return rc;
+    json_array_extend(names, tokens);
+    json_decref(tokens);
+    return reply_keys(req, json_list_sorted(names));
 }
 
 int sys_leases_renew(struct request *req)
