@@ -126,9 +126,10 @@ const struct mount *mount_table_find(const struct mount_table *table, const char
 {
     char prefix[REQUEST_PATH_MAX + 1];
     size_t len = strlen(path);
-    if (len > REQUEST_PATH_MAX)
+    if (len + 1 > REQUEST_PATH_MAX)
         return NULL;
-    memcpy(prefix, path, len + 1);
+    snprintf(prefix, sizeof prefix, "%s/", path); /* "secret" alone is the mount's too */
+    len++;
     while (len > 0) {
         if (prefix[len - 1] == '/') {
             prefix[len] = '\0';

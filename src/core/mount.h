@@ -37,7 +37,8 @@ struct mount_table;
 /* The table as the transaction sees it; unref it when done. */
 int mount_table_get(struct request *req, struct mount_table **ret_table) MUST_CHECK;
 void mount_table_unref(struct mount_table *table);
-/* The mount whose path is the longest prefix of path; NULL for none. Lives as long as the table. */
+/* The mount whose path is the longest prefix of path, or of path with '/' behind it; NULL for none. Lives as long as the
+ * table. */
 const struct mount *mount_table_find(const struct mount_table *table, const char *path);
 const struct mount *mount_table_at(const struct mount_table *table, size_t i);
 size_t mount_table_count(const struct mount_table *table);

@@ -24,7 +24,7 @@ struct token;
 struct lease;
 
 #define REQUEST_PATH_MAX 2048
-#define REQUEST_MS_MAX 90000
+#define REQUEST_MS_MAX   90000
 
 /* What a login grants; the pipeline makes a token of it. JSON members are references that the request owns. */
 struct auth_grant {
@@ -51,10 +51,10 @@ struct request {
 
     /* From the listener. */
     enum operation operation;
-    const char *path;  /* canonical, without "/v1/": "aws/creds/my-role"; lists end in '/' */
-    const char *raw_path; /* as sent, without "/v1/", percent-encoded: only for redirects; NULL: path */
-    const char *query;    /* as sent, or NULL: only for redirects */
-    json_t *data;      /* an object */
+    const char *path;         /* canonical, without "/v1/": "aws/creds/my-role"; lists end in '/' */
+    const char *raw_path;     /* as sent, without "/v1/", percent-encoded: only for redirects; NULL: path */
+    const char *query;        /* as sent, or NULL: only for redirects */
+    json_t *data;             /* an object */
     const char *client_token; /* or NULL */
     const char *remote_addr;
     int remote_port;
@@ -67,7 +67,7 @@ struct request {
     struct mount_table *mounts; /* what mount points into */
     const struct mount *mount;
     const struct route *route;
-    int route_rc; /* why there is no route */
+    int route_rc;               /* why there is no route */
     const char *mount_relative; /* the path below the mount */
     json_t *captures;           /* object: what the route's path captured */
     json_t *fields;             /* object: converted fields */
@@ -77,14 +77,14 @@ struct request {
     int reruns;
     int commit_rc;
     bool is_committing;
-    bool use_is_taken;          /* the token's use is committed already */
-    bool has_committed;         /* the handler has committed something in its middle */
-    bool expiry_changed;        /* something ends sooner than the worker may know */
-    bool is_plain;              /* the reply's data is the whole body, whatever the route says */
-    json_t **owned;             /* references that go when the transaction goes */
+    bool use_is_taken;   /* the token's use is committed already */
+    bool has_committed;  /* the handler has committed something in its middle */
+    bool expiry_changed; /* something ends sooner than the worker may know */
+    bool is_plain;       /* the reply's data is the whole body, whatever the route says */
+    json_t **owned;      /* references that go when the transaction goes */
     size_t n_owned;
-    bool is_audited;            /* the request entry was written */
-    bool is_internal;           /* made by this node itself: revocation, renewal */
+    bool is_audited;  /* the request entry was written */
+    bool is_internal; /* made by this node itself: revocation, renewal */
 
     /* From the handler. */
     struct err err;
@@ -94,7 +94,7 @@ struct request {
     bool has_reply;
     json_t *warnings;
     int64_t lease_duration_s;
-    struct lease *lease;        /* the lease that this request made */
+    struct lease *lease; /* the lease that this request made */
     struct auth_grant auth;
     json_t *auth_reply;         /* the `auth` object of the envelope */
     json_t *reply_extra_errors; /* for error replies with data */
@@ -126,7 +126,8 @@ int request_run_internal(struct core *core, uint64_t epoch, int (*fn)(struct req
 
 /*
  * The same for an engine's own work: finds the mount (a tainted one too), runs fn once, which may block and may
- * request_commit(), then commits what it wrote. ERR_NOTFOUND when there is no such mount, or this binary lacks its engine.
+ * request_commit(), then commits what it wrote. ERR_NOTFOUND when there is no such mount, or this binary lacks its
+ * engine.
  */
 int request_run_engine(struct core *core, uint64_t epoch, const char *mount_uuid, enum operation operation,
                        int (*fn)(struct request *req, void *arg), void *arg, struct err *err) MUST_CHECK;

@@ -84,10 +84,19 @@ enum step_result step_begin(struct request *req)
     return rc == OK ? NEXT : failed(req, rc);
 }
 
-static const struct route *routes_of(const struct request *req)
+const struct route *request_routes(const struct request *req)
 {
     const struct engine *engine = req->mount->engine;
     return engine->routes_of != NULL ? engine->routes_of(req) : engine->routes;
+}
+
+/* Help is about a path, whatever can be done there. */
+static void match_help(struct request *req)
+{
+    static const enum operation any[] = {OP_READ, OP_UPDATE, OP_LIST, OP_DELETE};
+    req->route_rc = ERR_NOTFOUND;
+    for (size_t i = 0; i < sizeof any / sizeof any[0] && req->route_rc != OK; i++)
+        req->route_rc = router_match(request_routes(req), req->mount_relative, any[i], &req->route, &req->captures);
 }
 
 /* Only looks: what it found wrong is said after the caller has proved that it may know (authorize). */
@@ -103,9 +112,13 @@ enum step_result step_route(struct request *req)
         req->route_rc = ERR_NOTFOUND;
         return NEXT;
     }
-    req->mount_relative = req->path + strlen(req->mount->path);
-    enum operation operation = req->operation == OP_HELP ? OP_READ : req->operation;
-    req->route_rc = router_match(routes_of(req), req->mount_relative, operation, &req->route, &req->captures);
+    size_t below = strlen(req->mount->path);
+    req->mount_relative = strlen(req->path) >= below ? req->path + below : "";
+    if (req->operation == OP_HELP)
+        match_help(req);
+    else
+        req->route_rc =
+            router_match(request_routes(req), req->mount_relative, req->operation, &req->route, &req->captures);
     return NEXT;
 }
 
@@ -168,7 +181,8 @@ enum step_result step_authorize(struct request *req)
     int rc = is_bare(req) ? OK : find_create_or_update(req);
     if (rc == OK && !has_flag(req, ROUTE_UNAUTH) && req->operation != OP_HELP)
         rc = check_policies(req);
-    if (rc == OK && req->route == NULL)
+    bool is_about_mount = req->operation == OP_HELP && req->mount != NULL && req->mount_relative[0] == '\0';
+    if (rc == OK && req->route == NULL && !is_about_mount)
         rc = say_no_route(req);
     if (rc == OK && req->wrap_ttl != NULL && strcmp(req->wrap_ttl, "0") != 0)
         /* Better refused than answered in clear to somebody who asked for it wrapped. */

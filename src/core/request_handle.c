@@ -2,6 +2,8 @@
 /*
  * request_handle.c — the steps around the engine's own code.
  */
+#include <string.h>
+
 #include "base/pool.h"
 #include "core/audit.h"
 #include "core/core_private.h"
@@ -44,10 +46,26 @@ static void handle_blocking(void *arg)
     req->resume(req, request_run);
 }
 
+/* Of a mount: its paths, each with its line of help. */
+static const char *mount_help(struct request *req)
+{
+    const struct engine *engine = req->mount->engine;
+    const char *text =
+        arena_printf(&req->arena, "## DESCRIPTION\n\n%s\n\n## PATHS\n\nThe following paths are supported:\n",
+                     engine->description != NULL ? engine->description : engine->type);
+    const char *last = "";
+    for (const struct route *route = request_routes(req); route->path != NULL; route++) {
+        if (strcmp(route->path, last) != 0)
+            text = arena_printf(&req->arena, "%s\n    %s\n        %s\n", text, route->path, route->help);
+        last = route->path;
+    }
+    return text;
+}
+
 static int answer_help(struct request *req)
 {
-    const char *help = req->route->help != NULL ? req->route->help : "";
-    reply_data(req, json_pack("{s:s, s:n}", "help", help, "see_also"));
+    reply_data(req,
+               json_pack("{s:s, s:n}", "help", req->route != NULL ? req->route->help : mount_help(req), "see_also"));
     req->is_plain = true;
     return OK;
 }

@@ -32,6 +32,8 @@ enum step_result step_confirm(struct request *req);
 enum step_result step_audit_response(struct request *req);
 enum step_result step_respond(struct request *req);
 
+/* The routes of the request's mount. */
+const struct route *request_routes(const struct request *req);
 /* Goes on with the step that is next. */
 void request_run(struct request *req);
 /* Forgets what the handler did and what the steps found; the client's words stay. */
