@@ -56,7 +56,8 @@ static const char *mount_help(struct request *req)
     const char *last = "";
     for (const struct route *route = request_routes(req); route->path != NULL; route++) {
         if (strcmp(route->path, last) != 0)
-            text = arena_printf(&req->arena, "%s\n    %s\n        %s\n", text, route->path, route->help);
+            text = arena_printf(&req->arena, "%s\n    %s\n        %s\n", text, route->path,
+                                route->help != NULL ? route->help : "");
         last = route->path;
     }
     return text;
@@ -64,8 +65,8 @@ static const char *mount_help(struct request *req)
 
 static int answer_help(struct request *req)
 {
-    reply_data(req,
-               json_pack("{s:s, s:n}", "help", req->route != NULL ? req->route->help : mount_help(req), "see_also"));
+    const char *help = req->mount_relative[0] == '\0' ? mount_help(req) : req->route->help;
+    reply_data(req, json_pack("{s:s, s:n}", "help", help != NULL ? help : "", "see_also"));
     req->is_plain = true;
     return OK;
 }
