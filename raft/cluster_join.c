@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Beginning a cluster, joining one, and its members coming and going. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "raft/cluster_private.h"
+#include "raft/identity.h"
+#include "raft/member.h"
+
+#define ADD_TIMEOUT_MS 10000
+
+static struct request *request_of(struct task *task)
+{
+    return (struct request *)task;
+}
+
+static void copy_text(char *to, size_t size, const char *from)
+{
+    memcpy(to, from, strnlen(from, size - 1));
+}
+
+/* ---- Beginning ---- */
+
+/* The log's first entry: the members, of which there is one. */
+static int write_first_entry(struct cluster *cluster, struct err *err)
+{
+    struct raft_configuration members;
+    char address[MEMBER_ADDRESS_MAX];
+    int rc = member_format(cluster->node_id, cluster->cluster_addr, false, address, err);
+    if (rc != OK)
+        return rc;
+    raft_configuration_init(&members);
+    if (raft_configuration_add(&members, cluster->id, address, RAFT_VOTER) != 0)
+        abort();
+    struct entry *entry = configuration_entry(&members);
+    raft_configuration_close(&members);
+    entry->index = entry->term = 1;
+    struct journal_op op = {.kind = JOURNAL_APPEND, .entries = &entry, .n = 1};
+    rc = journal_set_vote(cluster->journal, 1, 0);
+    if (rc == OK)
+        rc = journal_write(cluster->journal, &op, 1, err);
+    entry_unref(entry);
+    return rc;
+}
+
+static bool is_alone(struct cluster *cluster)
+{
+    const struct raft_configuration *members = driver_configuration(cluster->driver);
+    return members->n == 1 && members->servers[0].id == cluster->id;
+}
+
+static int begin_log(struct cluster *cluster, struct err *err)
+{
+    uint64_t first, next;
+    journal_bounds(cluster->journal, &first, &next);
+    /* One that ended before it was of use may be begun again: nobody else has a part in it. */
+    if (is_alone(cluster))
+        return OK;
+    if (driver_configuration(cluster->driver)->n > 0 || next > 1)
+        return err_set(err, ERR_EXISTS, "this node is a member of a cluster already");
+    int rc = write_first_entry(cluster, err);
+    if (rc != OK)
+        return rc;
+    driver_stop(cluster->driver);
+    cluster->driver = NULL;
+    return cluster_start_driver(cluster, err);
+}
+
+static void run_bootstrap(struct cluster *cluster, struct task *task)
+{
+    struct request *request = request_of(task);
+    int rc = cluster->driver == NULL || cluster->bootstrapping != NULL ? ERR_BUSY : begin_log(cluster, &request->err);
+    if (rc != OK) {
+        if (cluster->driver == NULL && !cluster->closing)
+            cluster_die("the new log cannot be taken up: %s", err_text(&request->err));
+        request_finish(request, rc, 0);
+        return;
+    }
+    cluster->standing_changed = true;
+    cluster->bootstrapping = request;
+}
+
+void cluster_bootstrap_progress(struct cluster *cluster)
+{
+    struct request *request = cluster->bootstrapping;
+    if (cluster->status.role != CLUSTER_LEADER)
+        return;
+    cluster->bootstrapping = NULL;
+    request_finish(request, OK, 0);
+}
+
+static void run_reopen(struct cluster *cluster, struct task *task)
+{
+    if (cluster->closing || cluster->reopen != NULL)
+        request_finish(request_of(task), ERR_BUSY, 0);
+    else
+        cluster_reopen_net(cluster, request_of(task));
+}
+
+static int reopen(struct cluster *cluster, struct err *err)
+{
+    return request_wait(request_new(cluster, run_reopen), CLUSTER_WAIT_MS, err);
+}
+
+static int make_identity(struct cluster *cluster, const char *ca, struct err *err)
+{
+    struct buf csr = BUF_INIT, certificate = BUF_INIT, ca_certificate = BUF_INIT;
+    int rc = identity_request(cluster->raft_dir, cluster->node_id, &csr, err);
+    if (rc == OK)
+        rc = identity_sign(ca, buf_str(&csr), cluster->node_id, &certificate, &ca_certificate, err);
+    if (rc == OK)
+        rc = identity_accept(cluster->raft_dir, cluster->node_id, buf_str(&certificate), buf_str(&ca_certificate), err);
+    buf_close(&csr);
+    buf_close(&certificate);
+    buf_close(&ca_certificate);
+    return rc;
+}
+
+int cluster_bootstrap(struct cluster *cluster, struct buf *ret_ca, struct err *err)
+{
+    struct buf ca = BUF_INIT;
+    int rc = request_wait(request_new(cluster, run_bootstrap), CLUSTER_WAIT_MS, err);
+    if (rc == OK)
+        rc = identity_new_authority(&ca, err);
+    if (rc == OK)
+        rc = make_identity(cluster, buf_str(&ca), err);
+    if (rc == OK)
+        rc = reopen(cluster, err);
+    if (rc == OK)
+        buf_put(ret_ca, ca.data, ca.len);
+    buf_close(&ca);
+    return rc;
+}
+
+/* ---- Joining ---- */
+
+int cluster_join_request(struct cluster *cluster, struct buf *ret_csr, struct err *err)
+{
+    struct cluster_status status;
+    cluster_status(cluster, &status);
+    if (status.role != CLUSTER_OUTSIDE)
+        return err_set(err, ERR_EXISTS, "this node is a member of a cluster already");
+    return identity_request(cluster->raft_dir, cluster->node_id, ret_csr, err);
+}
+
+int cluster_join_accept(struct cluster *cluster, const char *certificate, const char *ca, struct err *err)
+{
+    int rc = identity_accept(cluster->raft_dir, cluster->node_id, certificate, ca, err);
+    return rc == OK ? reopen(cluster, err) : rc;
+}
+
+int cluster_sign(const char *ca, const char *csr, const char *node_id, struct buf *ret_certificate,
+                 struct buf *ret_ca_certificate, struct err *err)
+{
+    return identity_sign(ca, csr, node_id, ret_certificate, ret_ca_certificate, err);
+}
+
+/* ---- Members: who is to be added must answer first, and so says which number it bears ---- */
+
+static void add_now(struct cluster *cluster, struct cluster_peer *peer)
+{
+    struct request *request = peer->adding;
+    peer->adding = NULL;
+    int rc = driver_add_member(cluster->driver, peer->id, peer->node_id, request->addr, request->flag, request,
+                               &request->err);
+    if (rc != OK)
+        request_finish(request, rc, 0);
+}
+
+void cluster_add_heard(struct cluster *cluster, struct cluster_peer *peer)
+{
+    if (peer->adding != NULL)
+        add_now(cluster, peer);
+}
+
+void cluster_add_tick(struct cluster *cluster)
+{
+    for (unsigned i = 0; i < cluster->n_peers; i++) {
+        struct request *request = cluster->peers[i].adding;
+        if (request == NULL || cluster_now() < request->deadline)
+            continue;
+        cluster->peers[i].adding = NULL;
+        err_set(&request->err, ERR_TIMEOUT, "the node does not answer at %s", request->addr);
+        request_finish(request, ERR_TIMEOUT, 0);
+    }
+}
+
+static int begin_add(struct cluster *cluster, struct request *request)
+{
+    struct driver_standing standing;
+    char address[MEMBER_ADDRESS_MAX];
+    if (cluster->driver == NULL)
+        return ERR_NOTLEADER;
+    driver_standing(cluster->driver, &standing);
+    if (standing.role != CLUSTER_LEADER)
+        return err_set(&request->err, ERR_NOTLEADER, "this node does not lead");
+    int rc = member_format(request->node_id, request->addr, request->flag, address, &request->err);
+    if (rc != OK)
+        return rc;
+    if (strcmp(request->node_id, cluster->node_id) == 0)
+        return err_set(&request->err, ERR_INVALID, "this node leads: it cannot be added");
+    struct cluster_peer *peer = cluster_peer_make(cluster, request->node_id);
+    if (peer == NULL || peer->adding != NULL)
+        return err_set(&request->err, ERR_BUSY, "this member is being added already");
+    memcpy(peer->addr, request->addr, sizeof peer->addr);
+    peer->heard = cluster_now();
+    request->deadline = cluster_now() + ADD_TIMEOUT_MS;
+    peer->adding = request; /* answered when its next status comes */
+    cluster_peers_dial(cluster);
+    return OK;
+}
+
+static void run_add(struct cluster *cluster, struct task *task)
+{
+    struct request *request = request_of(task);
+    int rc = begin_add(cluster, request);
+    if (rc != OK)
+        request_finish(request, rc, 0);
+}
+
+int cluster_add_member(struct cluster *cluster, const char *node_id, const char *cluster_addr, bool non_voter,
+                       struct err *err)
+{
+    struct request *request = request_new(cluster, run_add);
+    copy_text(request->node_id, sizeof request->node_id, node_id);
+    copy_text(request->addr, sizeof request->addr, cluster_addr);
+    request->flag = non_voter;
+    return request_wait(request, 2 * CLUSTER_WAIT_MS, err);
+}
+
+static void run_remove(struct cluster *cluster, struct task *task)
+{
+    struct request *request = request_of(task);
+    const struct raft_server *server =
+        cluster->driver == NULL ? NULL
+                                : configuration_find_node(driver_configuration(cluster->driver), request->node_id);
+    int rc = cluster->driver == NULL
+                 ? ERR_NOTLEADER
+                 : driver_remove_member(cluster->driver, server == NULL ? 0 : server->id, request, &request->err);
+    if (rc != OK)
+        request_finish(request, rc, 0);
+}
+
+int cluster_remove_member(struct cluster *cluster, const char *node_id, struct err *err)
+{
+    struct request *request = request_new(cluster, run_remove);
+    copy_text(request->node_id, sizeof request->node_id, node_id);
+    return request_wait(request, CLUSTER_WAIT_MS, err);
+}

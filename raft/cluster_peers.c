@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who the peers are: the members, and who else called with a certificate of this cluster (a node that joins knows its
+ * leader so, a node that lags a new member).
+ *
+ * Frames of the driver are from u64 ‖ to u64 ‖ what the driver gave: numbers are of a node and its disk (member.h), and
+ * a frame for another disk of this node, or from one that is a member no more, must not be taken for ours.
+ * FRAME_STATUS: number u64 ‖ sealed u8 ‖ cluster address block ‖ API address block.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "raft/cluster_private.h"
+#include "raft/member.h"
+
+/* ---- The table ---- */
+
+struct cluster_peer *cluster_peer_by_node(struct cluster *cluster, const char *node_id)
+{
+    for (unsigned i = 0; i < cluster->n_peers; i++)
+        if (strcmp(cluster->peers[i].node_id, node_id) == 0)
+            return &cluster->peers[i];
+    return NULL;
+}
+
+/* NULL when there are too many; members always find room. */
+struct cluster_peer *cluster_peer_make(struct cluster *cluster, const char *node_id)
+{
+    struct cluster_peer *peer = cluster_peer_by_node(cluster, node_id);
+    if (peer != NULL)
+        return peer;
+    unsigned members = 0;
+    for (unsigned i = 0; i < cluster->n_peers; i++)
+        members += cluster->peers[i].is_member;
+    if (cluster->n_peers - members >= CLUSTER_MEMBERS_MAX || cluster->n_peers >= CLUSTER_PEERS_MAX)
+        return NULL;
+    peer = &cluster->peers[cluster->n_peers++];
+    *peer = (struct cluster_peer){.sealed = true, .heard = cluster_now()};
+    snprintf(peer->node_id, sizeof peer->node_id, "%s", node_id);
+    return peer;
+}
+
+const char *cluster_node_of(struct cluster *cluster, uint64_t id)
+{
+    struct member member;
+    if (id == cluster->id)
+        return cluster->node_id;
+    const struct raft_server *server =
+        cluster->driver == NULL ? NULL : configuration_find(driver_configuration(cluster->driver), id);
+    if (server != NULL && member_parse(server->address, &member) == OK) {
+        struct cluster_peer *peer = cluster_peer_by_node(cluster, member.node_id);
+        return peer == NULL ? NULL : peer->node_id;
+    }
+    for (unsigned i = 0; i < cluster->n_peers; i++)
+        if (cluster->peers[i].id == id)
+            return cluster->peers[i].node_id;
+    return NULL;
+}
+
+void cluster_peers_dial(struct cluster *cluster)
+{
+    struct net_peer peers[CLUSTER_PEERS_MAX];
+    size_t n = 0;
+    for (unsigned i = 0; i < cluster->n_peers; i++)
+        if (cluster->peers[i].addr[0] != '\0')
+            peers[n++] = (struct net_peer){.node_id = cluster->peers[i].node_id, .addr = cluster->peers[i].addr};
+    if (cluster->net != NULL && !cluster->net_closing)
+        net_set_peers(cluster->net, peers, n);
+}
+
+static void note_members(struct cluster *cluster, const struct raft_configuration *members)
+{
+    for (unsigned i = 0; i < cluster->n_peers; i++)
+        cluster->peers[i].is_member = false;
+    for (unsigned i = 0; i < members->n; i++) {
+        struct member member;
+        if (member_parse(members->servers[i].address, &member) != OK || strcmp(member.node_id, cluster->node_id) == 0)
+            continue;
+        struct cluster_peer *peer = cluster_peer_make(cluster, member.node_id);
+        if (peer == NULL)
+            continue;
+        peer->is_member = true;
+        if (peer->addr[0] == '\0') /* what it says itself is newer */
+            snprintf(peer->addr, sizeof peer->addr, "%s", member.cluster_addr);
+    }
+}
+
+void cluster_peers_refresh(struct cluster *cluster)
+{
+    if (cluster->driver == NULL)
+        return;
+    const struct raft_configuration *members = driver_configuration(cluster->driver);
+    uint64_t seen = members->n;
+    for (unsigned i = 0; i < members->n; i++)
+        for (const char *c = members->servers[i].address; *c != '\0'; c++)
+            seen = (seen ^ (unsigned char)*c) * 0x100000001b3u;
+    if (seen == cluster->members_seen)
+        return;
+    cluster->members_seen = seen;
+    note_members(cluster, members);
+    cluster_peers_dial(cluster);
+}
+
+static void forget_strangers(struct cluster *cluster)
+{
+    uint64_t now = cluster_now();
+    unsigned n = 0;
+    for (unsigned i = 0; i < cluster->n_peers; i++) {
+        const struct cluster_peer *peer = &cluster->peers[i];
+        if (peer->is_member || peer->adding != NULL || now < peer->heard + CLUSTER_STRANGE_MS)
+            cluster->peers[n++] = *peer;
+    }
+    if (n == cluster->n_peers)
+        return;
+    cluster->n_peers = n;
+    cluster_peers_dial(cluster);
+}
+
+/* ---- Status frames ---- */
+
+static void tell(struct cluster *cluster, const char *node_id)
+{
+    struct buf frame = BUF_INIT;
+    buf_put_u64(&frame, cluster->id);
+    buf_put_u8(&frame, cluster->sealed);
+    buf_put_block(&frame, cluster->cluster_addr, strlen(cluster->cluster_addr));
+    buf_put_block(&frame, cluster->api_addr, strlen(cluster->api_addr));
+    if (cluster->net != NULL && !cluster->net_closing)
+        net_send(cluster->net, node_id, FRAME_STATUS, frame.data, frame.len);
+    buf_close(&frame);
+}
+
+void cluster_peers_tell(struct cluster *cluster)
+{
+    for (unsigned i = 0; i < cluster->n_peers; i++)
+        tell(cluster, cluster->peers[i].node_id);
+}
+
+static bool get_text(struct reader *reader, char *ret, size_t size)
+{
+    size_t len = 0;
+    const void *text = reader_block(reader, size - 1, &len);
+    if (text == NULL || memchr(text, '\0', len) != NULL)
+        return false;
+    memcpy(ret, text, len);
+    ret[len] = '\0';
+    return true;
+}
+
+static void take_status(struct cluster *cluster, const char *node_id, const void *payload, size_t len)
+{
+    struct reader reader = reader_of(payload, len);
+    char addr[CLUSTER_ADDR_MAX] = "", api_addr[CLUSTER_ADDR_MAX] = "", formatted[MEMBER_ADDRESS_MAX];
+    uint64_t id = reader_u64(&reader);
+    bool sealed = reader_u8(&reader) != 0;
+    if (!get_text(&reader, addr, sizeof addr) || !get_text(&reader, api_addr, sizeof api_addr) ||
+        !reader_done(&reader) || id == 0 || member_format(node_id, addr, false, formatted, NULL) != OK) {
+        log_warn("raft", "a malformed status of a peer is dropped");
+        return;
+    }
+    struct cluster_peer *peer = cluster_peer_make(cluster, node_id);
+    if (peer == NULL)
+        return;
+    bool has_moved = strcmp(peer->addr, addr) != 0, is_news = strcmp(peer->api_addr, api_addr) != 0 || has_moved;
+    peer->id = id;
+    peer->heard = cluster_now();
+    is_news = is_news || peer->sealed != sealed;
+    peer->sealed = sealed;
+    memcpy(peer->addr, addr, sizeof addr);
+    memcpy(peer->api_addr, api_addr, sizeof api_addr);
+    if (has_moved)
+        cluster_peers_dial(cluster);
+    if (is_news)
+        cluster->standing_changed = true;
+    driver_peer_sealed(cluster->driver, id, sealed);
+    cluster_add_heard(cluster, peer);
+}
+
+/* ---- Frames of the driver ---- */
+
+void cluster_frame_send(struct cluster *cluster, uint64_t to, uint8_t type, const void *payload, size_t len)
+{
+    const char *node_id = cluster_node_of(cluster, to);
+    if (cluster->net == NULL || cluster->net_closing || node_id == NULL)
+        return;
+    buf_clear(&cluster->frame);
+    buf_reserve(&cluster->frame, 16 + len);
+    buf_put_u64(&cluster->frame, cluster->id);
+    buf_put_u64(&cluster->frame, to);
+    if (len > 0)
+        buf_put(&cluster->frame, payload, len);
+    net_send(cluster->net, node_id, type, cluster->frame.data, cluster->frame.len);
+    if (cluster->frame.cap > (1u << 20))
+        buf_close(&cluster->frame);
+}
+
+/* A member's number is its own alone. */
+static bool may_speak_as(struct cluster *cluster, const char *node_id, uint64_t id)
+{
+    struct member member;
+    const struct raft_server *server = configuration_find(driver_configuration(cluster->driver), id);
+    return server == NULL || (member_parse(server->address, &member) == OK && strcmp(member.node_id, node_id) == 0);
+}
+
+static void on_frame(void *ctx, const char *node_id, uint8_t type, const void *payload, size_t len)
+{
+    struct cluster *cluster = ctx;
+    if (cluster->driver == NULL || strcmp(node_id, cluster->node_id) == 0)
+        return;
+    if (type == FRAME_STATUS) {
+        take_status(cluster, node_id, payload, len);
+    } else {
+        struct reader reader = reader_of(payload, len);
+        uint64_t from = reader_u64(&reader), to = reader_u64(&reader);
+        if (reader.failed || to != cluster->id || !may_speak_as(cluster, node_id, from))
+            return;
+        driver_receive(cluster->driver, from, type, reader.at, (size_t)(reader.end - reader.at));
+    }
+}
+
+static void on_link(void *ctx, const char *node_id, bool is_up, const char *api_addr)
+{
+    struct cluster *cluster = ctx;
+    (void)api_addr; /* the status that comes next says it, too */
+    log_debug("raft", "the link to %s is %s", node_id, is_up ? "up" : "down");
+    if (is_up && cluster->driver != NULL)
+        tell(cluster, node_id);
+}
+
+int cluster_open_net(struct cluster *cluster, struct err *err)
+{
+    const struct net_options options = {.loop = &cluster->loop,
+                                        .identity_dir = cluster->raft_dir,
+                                        .node_id = cluster->node_id,
+                                        .listen_addr = cluster->listen_addr,
+                                        .api_addr = cluster->api_addr,
+                                        .ctx = cluster,
+                                        .on_frame = on_frame,
+                                        .on_link = on_link,
+                                        .snapshot_write = cluster_snapshot_write,
+                                        .snapshot_sent = cluster_snapshot_sent,
+                                        .snapshot_begin = cluster_snapshot_begin,
+                                        .snapshot_chunk = cluster_snapshot_chunk,
+                                        .snapshot_end = cluster_snapshot_end};
+    return net_open(&options, &cluster->net, err);
+}
+
+static void open_again(struct cluster *cluster)
+{
+    struct request *request = cluster->reopen;
+    cluster->reopen = NULL;
+    int rc = cluster_open_net(cluster, &request->err);
+    if (rc == OK)
+        cluster_peers_dial(cluster);
+    request_finish(request, rc, 0);
+}
+
+static void on_closed(void *ctx)
+{
+    struct cluster *cluster = ctx;
+    cluster->net = NULL;
+    cluster->net_closing = false;
+    if (cluster->closing)
+        cluster_end_loop(cluster);
+    else
+        open_again(cluster);
+}
+
+void cluster_reopen_net(struct cluster *cluster, struct request *request)
+{
+    cluster->reopen = request;
+    if (cluster->net == NULL) {
+        open_again(cluster);
+        return;
+    }
+    cluster->net_closing = true;
+    net_close(cluster->net, on_closed);
+}
+
+/* ---- Time ---- */
+
+/* A member that has moved tells its new address; the leader puts it into the members' list. */
+static void follow_moves(struct cluster *cluster)
+{
+    const struct raft_configuration *members = driver_configuration(cluster->driver);
+    struct driver_standing standing;
+    driver_standing(cluster->driver, &standing);
+    for (unsigned i = 0; i < members->n && standing.role == CLUSTER_LEADER; i++) {
+        struct member member;
+        if (member_parse(members->servers[i].address, &member) != OK)
+            continue;
+        const struct cluster_peer *peer = cluster_peer_by_node(cluster, member.node_id);
+        bool is_self = members->servers[i].id == cluster->id;
+        const char *addr = is_self ? cluster->cluster_addr : peer == NULL ? "" : peer->addr;
+        if (addr[0] == '\0' || strcmp(addr, member.cluster_addr) == 0 ||
+            (!is_self && peer->id != members->servers[i].id))
+            continue;
+        (void)driver_add_member(cluster->driver, members->servers[i].id, member.node_id, addr, member.non_voter, NULL,
+                                NULL);
+        return;
+    }
+}
+
+void cluster_peers_tick(struct cluster *cluster)
+{
+    if (cluster->driver == NULL)
+        return;
+    follow_moves(cluster);
+    forget_strangers(cluster);
+    cluster_peers_refresh(cluster);
+    cluster_peers_tell(cluster);
+}

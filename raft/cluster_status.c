@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What callers see of the loop's knowledge, and on_change. */
+#include <string.h>
+
+#include "raft/cluster_private.h"
+#include "raft/member.h"
+
+static void copy_text(char *to, size_t size, const char *from)
+{
+    size_t len = strnlen(from, size - 1);
+    memset(to, 0, size); /* all of it, so that two can be compared as memory */
+    memcpy(to, from, len);
+}
+
+static void find_leader(struct cluster *cluster, uint64_t leader, struct cluster_status *ret)
+{
+    const char *node_id = leader == 0 ? NULL : cluster_node_of(cluster, leader);
+    if (node_id == NULL)
+        return;
+    copy_text(ret->leader_id, sizeof ret->leader_id, node_id);
+    const struct cluster_peer *peer = cluster_peer_by_node(cluster, node_id);
+    if (leader == cluster->id) {
+        copy_text(ret->leader_api_addr, sizeof ret->leader_api_addr, cluster->api_addr);
+        copy_text(ret->leader_cluster_addr, sizeof ret->leader_cluster_addr, cluster->cluster_addr);
+    } else if (peer != NULL) {
+        copy_text(ret->leader_api_addr, sizeof ret->leader_api_addr, peer->api_addr);
+        copy_text(ret->leader_cluster_addr, sizeof ret->leader_cluster_addr, peer->addr);
+    }
+}
+
+static void describe_member(struct cluster *cluster, const struct raft_server *server, bool leads, uint64_t leader,
+                            struct cluster_member *ret)
+{
+    struct member member;
+    *ret = (struct cluster_member){.voter = server->role == RAFT_VOTER,
+                                   .leader = server->id == leader,
+                                   .self = server->id == cluster->id,
+                                   .sealed = true,
+                                   .last_contact_ms = -1};
+    if (member_parse(server->address, &member) != OK)
+        return;
+    copy_text(ret->node_id, sizeof ret->node_id, member.node_id);
+    copy_text(ret->cluster_addr, sizeof ret->cluster_addr, member.cluster_addr);
+    const struct cluster_peer *peer = cluster_peer_by_node(cluster, member.node_id);
+    if (ret->self) {
+        copy_text(ret->api_addr, sizeof ret->api_addr, cluster->api_addr);
+        ret->sealed = cluster->sealed;
+    } else if (peer != NULL && peer->id == server->id) {
+        copy_text(ret->api_addr, sizeof ret->api_addr, peer->api_addr);
+        ret->sealed = peer->sealed;
+    }
+    if (!leads)
+        return;
+    uint64_t heard = driver_heard(cluster->driver, server->id);
+    ret->match_index = driver_match(cluster->driver, server->id);
+    if (ret->self)
+        ret->last_contact_ms = 0;
+    else if (heard != 0)
+        ret->last_contact_ms = (int64_t)(cluster_now() - heard);
+}
+
+static void publish_members(struct cluster *cluster, const struct driver_standing *standing)
+{
+    uint64_t index;
+    const struct raft_configuration *members = driver_committed(cluster->driver, &index);
+    for (unsigned i = 0; i < members->n; i++)
+        describe_member(cluster, &members->servers[i], standing->role == CLUSTER_LEADER, standing->leader,
+                        &cluster->members[i]);
+    cluster->n_members = (int)members->n;
+    cluster->members_index = index;
+}
+
+static bool same_standing(const struct cluster_status *a, const struct cluster_status *b)
+{
+    return a->role == b->role && a->epoch == b->epoch && strcmp(a->leader_id, b->leader_id) == 0 &&
+           strcmp(a->leader_api_addr, b->leader_api_addr) == 0;
+}
+
+void cluster_publish(struct cluster *cluster)
+{
+    struct driver_standing standing;
+    struct cluster_status next = {0};
+    if (cluster->driver == NULL)
+        return;
+    driver_standing(cluster->driver, &standing);
+    next.role = standing.role;
+    next.term = standing.term;
+    next.epoch = standing.role == CLUSTER_LEADER ? standing.term : 0;
+    next.commit_index = standing.commit;
+    next.applied_index = standing.applied;
+    next.last_index = standing.last;
+    bool has_changed = cluster->standing_changed;
+    cluster->standing_changed = false;
+    if (has_changed) {
+        cluster_peers_refresh(cluster);
+        find_leader(cluster, standing.leader, &next);
+    }
+    pthread_mutex_lock(&cluster->lock);
+    if (!has_changed) { /* the rest of it is as it was */
+        memcpy(next.leader_id, cluster->status.leader_id, sizeof next.leader_id);
+        memcpy(next.leader_api_addr, cluster->status.leader_api_addr, sizeof next.leader_api_addr);
+        memcpy(next.leader_cluster_addr, cluster->status.leader_cluster_addr, sizeof next.leader_cluster_addr);
+    }
+    bool is_news = !same_standing(&next, &cluster->status);
+    cluster->status = next;
+    if (has_changed)
+        publish_members(cluster, &standing);
+    pthread_mutex_unlock(&cluster->lock);
+    atomic_store(&cluster->lead_until, standing.lead_until);
+    atomic_store(&cluster->lead_epoch, next.epoch);
+    if (cluster->bootstrapping != NULL)
+        cluster_bootstrap_progress(cluster);
+    if (is_news && cluster->options.on_change != NULL)
+        cluster->options.on_change(cluster->options.ctx, &next);
+}
+
+/* ---- For callers ---- */
+
+void cluster_status(struct cluster *cluster, struct cluster_status *ret)
+{
+    pthread_mutex_lock(&cluster->lock);
+    *ret = cluster->status;
+    pthread_mutex_unlock(&cluster->lock);
+}
+
+int cluster_members(struct cluster *cluster, struct cluster_member ret[CLUSTER_MEMBERS_MAX], uint64_t *ret_index)
+{
+    pthread_mutex_lock(&cluster->lock);
+    int n = cluster->n_members;
+    memcpy(ret, cluster->members, (size_t)n * sizeof ret[0]);
+    *ret_index = cluster->members_index;
+    pthread_mutex_unlock(&cluster->lock);
+    return n;
+}
+
+bool cluster_leads(struct cluster *cluster, uint64_t epoch)
+{
+    return epoch != 0 && atomic_load(&cluster->lead_epoch) == epoch &&
+           cluster_now() < atomic_load(&cluster->lead_until);
+}

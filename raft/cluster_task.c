@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tasks, the threads that do them, and requests that somebody waits for. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "raft/cluster_private.h"
+
+static void cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+static struct timespec after_ms(int ms)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    time.tv_sec += ms / 1000;
+    time.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (time.tv_nsec >= 1000000000) {
+        time.tv_nsec -= 1000000000;
+        time.tv_sec++;
+    }
+    return time;
+}
+
+/* ---- Queues ---- */
+
+void task_queue_init(struct task_queue *queue)
+{
+    *queue = (struct task_queue){0};
+    pthread_mutex_init(&queue->lock, NULL);
+    cond_init(&queue->more);
+}
+
+bool task_queue_put(struct task_queue *queue, struct task *task, bool *ret_was_empty)
+{
+    task->next = NULL;
+    pthread_mutex_lock(&queue->lock);
+    bool is_open = !queue->closed, was_empty = queue->front == NULL;
+    if (is_open && was_empty)
+        queue->front = task;
+    else if (is_open)
+        queue->back->next = task;
+    if (is_open) {
+        queue->back = task;
+        pthread_cond_signal(&queue->more);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    if (ret_was_empty != NULL)
+        *ret_was_empty = was_empty;
+    return is_open;
+}
+
+struct task *task_queue_take(struct task_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    struct task *tasks = queue->front;
+    queue->front = queue->back = NULL;
+    pthread_mutex_unlock(&queue->lock);
+    return tasks;
+}
+
+void task_queue_close(struct task_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->closed = true;
+    pthread_cond_broadcast(&queue->more);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+/* ---- Workers ---- */
+
+static void *work(void *arg)
+{
+    struct worker *worker = arg;
+    struct task_queue *queue = &worker->queue;
+    for (;;) {
+        pthread_mutex_lock(&queue->lock);
+        while (queue->front == NULL && !queue->closed)
+            pthread_cond_wait(&queue->more, &queue->lock);
+        struct task *tasks = queue->front;
+        queue->front = queue->back = NULL;
+        pthread_mutex_unlock(&queue->lock);
+        if (tasks == NULL)
+            return NULL;
+        worker->run(worker->cluster, tasks);
+    }
+}
+
+int worker_start(struct worker *worker, struct cluster *cluster, void (*run)(struct cluster *, struct task *))
+{
+    task_queue_init(&worker->queue);
+    worker->cluster = cluster;
+    worker->run = run;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the main thread's */
+    worker->started = pthread_create(&worker->thread, NULL, work, worker) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return worker->started ? OK : ERR_INTERNAL;
+}
+
+void worker_stop(struct worker *worker)
+{
+    if (!worker->started)
+        return;
+    task_queue_close(&worker->queue);
+    pthread_join(worker->thread, NULL);
+    worker->started = false;
+}
+
+bool worker_rest(struct worker *worker, int ms)
+{
+    struct timespec until = after_ms(ms);
+    pthread_mutex_lock(&worker->queue.lock);
+    while (!worker->queue.closed &&
+           pthread_cond_timedwait(&worker->queue.more, &worker->queue.lock, &until) != ETIMEDOUT)
+        ;
+    bool goes_on = !worker->queue.closed;
+    pthread_mutex_unlock(&worker->queue.lock);
+    return goes_on;
+}
+
+/* ---- Requests ---- */
+
+struct request *request_new(struct cluster *cluster, void (*run)(struct cluster *, struct task *))
+{
+    struct request *request = calloc(1, sizeof *request);
+    if (request == NULL)
+        abort();
+    request->task.run = run;
+    request->cluster = cluster;
+    atomic_init(&request->holders, 1);
+    pthread_mutex_init(&request->lock, NULL);
+    cond_init(&request->done);
+    return request;
+}
+
+static void let_go(struct request *request)
+{
+    if (atomic_fetch_sub(&request->holders, 1) > 1)
+        return;
+    pthread_mutex_destroy(&request->lock);
+    pthread_cond_destroy(&request->done);
+    free(request);
+}
+
+void request_finish(struct request *request, int rc, uint64_t index)
+{
+    if (request->cb != NULL) {
+        request->cb(request->arg, rc, index);
+    } else {
+        pthread_mutex_lock(&request->lock);
+        request->rc = rc;
+        request->index = index;
+        request->is_done = true;
+        pthread_cond_signal(&request->done);
+        pthread_mutex_unlock(&request->lock);
+    }
+    let_go(request);
+}
+
+void request_settle(struct request *request, int rc, uint64_t index)
+{
+    struct cluster *cluster = request->cluster;
+    request->rc = rc;
+    request->index = index;
+    request->task.next = NULL;
+    *(cluster->finished == NULL ? &cluster->finished : cluster->finished_end) = &request->task;
+    cluster->finished_end = &request->task.next;
+}
+
+void request_finish_settled(struct cluster *cluster)
+{
+    struct task *task = cluster->finished;
+    cluster->finished = NULL;
+    for (struct task *next; task != NULL; task = next) {
+        struct request *request = (struct request *)task;
+        next = task->next;
+        request_finish(request, request->rc, request->index);
+    }
+}
+
+int request_wait(struct request *request, int timeout_ms, struct err *err)
+{
+    struct timespec until = after_ms(timeout_ms);
+    request->deadline = cluster_now() + (uint64_t)timeout_ms;
+    atomic_store(&request->holders, 2);
+    cluster_post(request->cluster, &request->task);
+    pthread_mutex_lock(&request->lock);
+    while (!request->is_done && pthread_cond_timedwait(&request->done, &request->lock, &until) != ETIMEDOUT)
+        ;
+    int rc = ERR_TIMEOUT;
+    if (request->is_done) {
+        rc = request->rc;
+        if (rc != OK && err != NULL) {
+            *err = request->err;
+            err->code = rc;
+        }
+    } else {
+        err_set(err, ERR_TIMEOUT, "the cluster did not answer in time");
+    }
+    pthread_mutex_unlock(&request->lock);
+    let_go(request);
+    return rc;
+}
