@@ -5,7 +5,8 @@
 #   sh deploy/quickstart.sh          the whole tour, a few minutes the first time; leaves nothing running
 #   sh deploy/quickstart.sh --keep   the same, but the servers stay up for you to play with
 #
-# COFFER_BIN=PATH uses a program that is built already. Everything else the tour needs it installs or builds.
+# COFFER_BIN=PATH uses a program that is built already, COFFER_PORT=N other ports than those from 8200 on. Everything
+# else the tour needs it installs or builds.
 set -eu
 cd "$(dirname "$0")/.."
 TOP=$PWD
@@ -126,7 +127,8 @@ prepare() {
     if ! "$PYTHON" -c 'import moto.server, boto3' 2>/dev/null; then
         quietly "fetching a local AWS (moto) from PyPI" make_venv
     fi
-    BASE=$("$PYTHON" -c "$FREE_PORTS") || fail "no ports are free" "The tour needs eight between 8200 and 9200."
+    BASE=$("$PYTHON" -c "$FREE_PORTS" "${COFFER_PORT:-8200}") ||
+        fail "no ports are free" "Set COFFER_PORT to a number from which 31 ports are free."
 }
 
 make_venv() {
@@ -138,7 +140,7 @@ make_venv() {
 
 # 8200 as usual; elsewhere if that is taken.
 FREE_PORTS='
-import socket
+import socket, sys
 def is_free(port):
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -146,7 +148,8 @@ def is_free(port):
         except OSError: return False
         return True
 OFFSETS = (0, 1, 10, 11, 20, 21, 30)
-print(next(base for base in range(8200, 9200, 100) if all(is_free(base + n) for n in OFFSETS)))
+FIRST = int(sys.argv[1])
+print(next(base for base in range(FIRST, FIRST + 1000, 100) if all(is_free(base + n) for n in OFFSETS)))
 '
 
 # ---- 1. ----
@@ -572,7 +575,7 @@ main() {
     case ${1:-} in
     '') ;;
     --keep) KEEP=yes ;;
-    *) sed -n '3,8s/^# \{0,1\}//p' "$0"; [ "$1" = --help ] || exit 1; exit 0 ;;
+    *) sed -n '3,9s/^# \{0,1\}//p' "$0"; [ "$1" = --help ] || exit 1; exit 0 ;;
     esac
     trap clean_up EXIT
     trap 'exit 130' INT TERM

@@ -3,7 +3,7 @@
 # Installs what is missing, builds, and runs all tests. About a quarter of an hour on two cores.
 #
 #   sh tests/run.sh                everything
-#   sh tests/run.sh unit server    some of it: unit server cluster fuzz asan tsan
+#   sh tests/run.sh unit server    some of it: unit sim server cluster fuzz asan tsan
 #
 # Ends with a line of how many of these passed, and with a status other than 0 if any failed. For one test by hand see
 # CONTRIBUTING.md; the long runs (chaos, simulation, fuzzing for hours) are commands of their own there.
@@ -12,6 +12,7 @@ cd "$(dirname "$0")/.."
 TOP=$PWD
 VENV=$TOP/build/venv
 FUZZ_SECONDS=${FUZZ_SECONDS:-10} # a target
+SIM_SEEDS=${SIM_SEEDS:-2000}
 WRAP=
 PASSED=0
 FAILED=0
@@ -57,6 +58,11 @@ build() {
 
 unit() {
     build test && ctest --test-dir build/test --output-on-failure
+}
+
+# A whole cluster on virtual time: any seed that goes wrong is printed, and one command repeats it.
+sim() {
+    build test && build/test/tests/cluster/coffer_sim --seeds "1-$SIM_SEEDS"
 }
 
 # pytest PRESET ARGUMENT …
@@ -127,15 +133,16 @@ main() {
     export ASAN_OPTIONS="detect_stack_use_after_return=1:strict_string_checks=1"
     export UBSAN_OPTIONS="print_stacktrace=1"
     export TSAN_OPTIONS="second_deadlock_stack=1"
-    for part in ${*:-unit server cluster fuzz asan tsan}; do
+    for part in ${*:-unit sim server cluster fuzz asan tsan}; do
         case $part in
         unit) step "unit tests" unit ;;
+        sim) step "simulation" sim ;;
         server) step "one server" server ;;
         cluster) step "three servers" cluster ;;
         fuzz) step "fuzzing" fuzz ;;
         asan) step "AddressSanitizer and UBSan" asan ;;
         tsan) step "ThreadSanitizer" tsan ;;
-        *) die "unknown part '$part'; there are: unit server cluster fuzz asan tsan" ;;
+        *) die "unknown part '$part'; there are: unit sim server cluster fuzz asan tsan" ;;
         esac
     done
     say "done"
