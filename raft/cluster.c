@@ -274,7 +274,7 @@ static void on_net_closed(void *ctx)
 static void fail_waiting(struct request **request)
 {
     if (*request != NULL)
-        request_finish(*request, ERR_NOTLEADER, 0);
+        call_finish(*request, ERR_NOTLEADER, 0);
     *request = NULL;
 }
 
@@ -315,6 +315,7 @@ void cluster_close(struct cluster *cluster)
     if (cluster->journal != NULL)
         journal_close(cluster->journal);
     buf_close(&cluster->frame);
+    buf_close(&cluster->assembly.data);
     pthread_mutex_destroy(&cluster->lock);
     pthread_mutex_destroy(&cluster->import_lock);
     free(cluster);

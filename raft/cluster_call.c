@@ -9,7 +9,7 @@
 #define READ_TIMEOUT_MS 5000
 #define REST_MS         10000
 
-static struct request *request_of(struct task *task)
+static struct request *call_of(struct task *task)
 {
     return (struct request *)task;
 }
@@ -18,12 +18,12 @@ static struct request *request_of(struct task *task)
 static void answer_unless(struct request *request, int rc)
 {
     if (rc != OK)
-        request_finish(request, rc, 0);
+        call_finish(request, rc, 0);
 }
 
 static void run_submit(struct cluster *cluster, struct task *task)
 {
-    struct request *request = request_of(task);
+    struct request *request = call_of(task);
     struct entry *entry = request->entry;
     request->entry = NULL;
     if (cluster->driver != NULL) {
@@ -31,7 +31,7 @@ static void run_submit(struct cluster *cluster, struct task *task)
         return;
     }
     entry_unref(entry);
-    request_finish(request, ERR_NOTLEADER, 0);
+    call_finish(request, ERR_NOTLEADER, 0);
 }
 
 void cluster_submit(struct cluster *cluster, uint64_t epoch, const void *entry, size_t len, cluster_submit_cb *cb,
@@ -41,7 +41,7 @@ void cluster_submit(struct cluster *cluster, uint64_t epoch, const void *entry, 
         cb(arg, ERR_TOO_LARGE, 0);
         return;
     }
-    struct request *request = request_new(cluster, run_submit);
+    struct request *request = call_new(cluster, run_submit);
     request->epoch = epoch;
     request->entry = entry_new(0, 0, ENTRY_COMMAND, entry, len);
     request->cb = cb;
@@ -51,21 +51,21 @@ void cluster_submit(struct cluster *cluster, uint64_t epoch, const void *entry, 
 
 static void run_read(struct cluster *cluster, struct task *task)
 {
-    struct request *request = request_of(task);
+    struct request *request = call_of(task);
     answer_unless(request,
                   cluster->driver == NULL ? ERR_NOTLEADER : driver_read(cluster->driver, request->epoch, request));
 }
 
 int cluster_read_barrier(struct cluster *cluster, uint64_t epoch, struct err *err)
 {
-    struct request *request = request_new(cluster, run_read);
+    struct request *request = call_new(cluster, run_read);
     request->epoch = epoch;
-    return request_wait(request, READ_TIMEOUT_MS, err);
+    return call_wait(request, READ_TIMEOUT_MS, err);
 }
 
 static void run_step_down(struct cluster *cluster, struct task *task)
 {
-    struct request *request = request_of(task);
+    struct request *request = call_of(task);
     uint64_t to = 0;
     int rc = cluster->driver == NULL ? ERR_NOTLEADER : OK;
     if (rc == OK && request->node_id[0] != '\0') {
@@ -83,10 +83,10 @@ static void run_step_down(struct cluster *cluster, struct task *task)
 
 int cluster_step_down(struct cluster *cluster, const char *node_id, struct err *err)
 {
-    struct request *request = request_new(cluster, run_step_down);
+    struct request *request = call_new(cluster, run_step_down);
     if (node_id != NULL)
         memcpy(request->node_id, node_id, strnlen(node_id, sizeof request->node_id - 1));
-    return request_wait(request, CLUSTER_WAIT_MS, err);
+    return call_wait(request, CLUSTER_WAIT_MS, err);
 }
 
 struct seal_task {

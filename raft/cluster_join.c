@@ -9,7 +9,7 @@
 
 #define ADD_TIMEOUT_MS 10000
 
-static struct request *request_of(struct task *task)
+static struct request *call_of(struct task *task)
 {
     return (struct request *)task;
 }
@@ -68,12 +68,12 @@ static int begin_log(struct cluster *cluster, struct err *err)
 
 static void run_bootstrap(struct cluster *cluster, struct task *task)
 {
-    struct request *request = request_of(task);
+    struct request *request = call_of(task);
     int rc = cluster->driver == NULL || cluster->bootstrapping != NULL ? ERR_BUSY : begin_log(cluster, &request->err);
     if (rc != OK) {
         if (cluster->driver == NULL && !cluster->closing)
             cluster_die("the new log cannot be taken up: %s", err_text(&request->err));
-        request_finish(request, rc, 0);
+        call_finish(request, rc, 0);
         return;
     }
     cluster->standing_changed = true;
@@ -86,20 +86,20 @@ void cluster_bootstrap_progress(struct cluster *cluster)
     if (cluster->status.role != CLUSTER_LEADER)
         return;
     cluster->bootstrapping = NULL;
-    request_finish(request, OK, 0);
+    call_finish(request, OK, 0);
 }
 
 static void run_reopen(struct cluster *cluster, struct task *task)
 {
     if (cluster->closing || cluster->reopen != NULL)
-        request_finish(request_of(task), ERR_BUSY, 0);
+        call_finish(call_of(task), ERR_BUSY, 0);
     else
-        cluster_reopen_net(cluster, request_of(task));
+        cluster_reopen_net(cluster, call_of(task));
 }
 
 static int reopen(struct cluster *cluster, struct err *err)
 {
-    return request_wait(request_new(cluster, run_reopen), CLUSTER_WAIT_MS, err);
+    return call_wait(call_new(cluster, run_reopen), CLUSTER_WAIT_MS, err);
 }
 
 static int make_identity(struct cluster *cluster, const char *ca, struct err *err)
@@ -119,7 +119,7 @@ static int make_identity(struct cluster *cluster, const char *ca, struct err *er
 int cluster_bootstrap(struct cluster *cluster, struct buf *ret_ca, struct err *err)
 {
     struct buf ca = BUF_INIT;
-    int rc = request_wait(request_new(cluster, run_bootstrap), CLUSTER_WAIT_MS, err);
+    int rc = call_wait(call_new(cluster, run_bootstrap), CLUSTER_WAIT_MS, err);
     if (rc == OK)
         rc = identity_new_authority(&ca, err);
     if (rc == OK)
@@ -164,7 +164,7 @@ static void add_now(struct cluster *cluster, struct cluster_peer *peer)
     int rc = driver_add_member(cluster->driver, peer->id, peer->node_id, request->addr, request->flag, request,
                                &request->err);
     if (rc != OK)
-        request_finish(request, rc, 0);
+        call_finish(request, rc, 0);
 }
 
 void cluster_add_heard(struct cluster *cluster, struct cluster_peer *peer)
@@ -181,7 +181,7 @@ void cluster_add_tick(struct cluster *cluster)
             continue;
         cluster->peers[i].adding = NULL;
         err_set(&request->err, ERR_TIMEOUT, "the node does not answer at %s", request->addr);
-        request_finish(request, ERR_TIMEOUT, 0);
+        call_finish(request, ERR_TIMEOUT, 0);
     }
 }
 
@@ -212,25 +212,25 @@ static int begin_add(struct cluster *cluster, struct request *request)
 
 static void run_add(struct cluster *cluster, struct task *task)
 {
-    struct request *request = request_of(task);
+    struct request *request = call_of(task);
     int rc = begin_add(cluster, request);
     if (rc != OK)
-        request_finish(request, rc, 0);
+        call_finish(request, rc, 0);
 }
 
 int cluster_add_member(struct cluster *cluster, const char *node_id, const char *cluster_addr, bool non_voter,
                        struct err *err)
 {
-    struct request *request = request_new(cluster, run_add);
+    struct request *request = call_new(cluster, run_add);
     copy_text(request->node_id, sizeof request->node_id, node_id);
     copy_text(request->addr, sizeof request->addr, cluster_addr);
     request->flag = non_voter;
-    return request_wait(request, 2 * CLUSTER_WAIT_MS, err);
+    return call_wait(request, 2 * CLUSTER_WAIT_MS, err);
 }
 
 static void run_remove(struct cluster *cluster, struct task *task)
 {
-    struct request *request = request_of(task);
+    struct request *request = call_of(task);
     const struct raft_server *server =
         cluster->driver == NULL ? NULL
                                 : configuration_find_node(driver_configuration(cluster->driver), request->node_id);
@@ -238,12 +238,12 @@ static void run_remove(struct cluster *cluster, struct task *task)
                  ? ERR_NOTLEADER
                  : driver_remove_member(cluster->driver, server == NULL ? 0 : server->id, request, &request->err);
     if (rc != OK)
-        request_finish(request, rc, 0);
+        call_finish(request, rc, 0);
 }
 
 int cluster_remove_member(struct cluster *cluster, const char *node_id, struct err *err)
 {
-    struct request *request = request_new(cluster, run_remove);
+    struct request *request = call_new(cluster, run_remove);
     copy_text(request->node_id, sizeof request->node_id, node_id);
-    return request_wait(request, CLUSTER_WAIT_MS, err);
+    return call_wait(request, CLUSTER_WAIT_MS, err);
 }

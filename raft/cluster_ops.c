@@ -74,7 +74,7 @@ static void op_discard(void *ctx, void *snapshot)
 static void op_done(void *ctx, void *token, int rc, uint64_t index)
 {
     (void)ctx;
-    request_settle(token, rc, index);
+    call_settle(token, rc, index);
 }
 
 static void op_changed(void *ctx)

@@ -2,9 +2,6 @@
 /*
  * Who the peers are: the members, and who else called with a certificate of this cluster (a node that joins knows its
  * leader so, a node that lags a new member).
- *
- * Frames of the driver are from u64 ‖ to u64 ‖ what the driver gave: numbers are of a node and its disk (member.h), and
- * a frame for another disk of this node, or from one that is a member no more, must not be taken for ours.
  * FRAME_STATUS: number u64 ‖ sealed u8 ‖ cluster address block ‖ API address block.
  */
 #include <stdio.h>
@@ -178,46 +175,17 @@ static void take_status(struct cluster *cluster, const char *node_id, const void
     cluster_add_heard(cluster, peer);
 }
 
-/* ---- Frames of the driver ---- */
-
-void cluster_frame_send(struct cluster *cluster, uint64_t to, uint8_t type, const void *payload, size_t len)
-{
-    const char *node_id = cluster_node_of(cluster, to);
-    if (cluster->net == NULL || cluster->net_closing || node_id == NULL)
-        return;
-    buf_clear(&cluster->frame);
-    buf_reserve(&cluster->frame, 16 + len);
-    buf_put_u64(&cluster->frame, cluster->id);
-    buf_put_u64(&cluster->frame, to);
-    if (len > 0)
-        buf_put(&cluster->frame, payload, len);
-    net_send(cluster->net, node_id, type, cluster->frame.data, cluster->frame.len);
-    if (cluster->frame.cap > (1u << 20))
-        buf_close(&cluster->frame);
-}
-
-/* A member's number is its own alone. */
-static bool may_speak_as(struct cluster *cluster, const char *node_id, uint64_t id)
-{
-    struct member member;
-    const struct raft_server *server = configuration_find(driver_configuration(cluster->driver), id);
-    return server == NULL || (member_parse(server->address, &member) == OK && strcmp(member.node_id, node_id) == 0);
-}
+/* ---- The net ---- */
 
 static void on_frame(void *ctx, const char *node_id, uint8_t type, const void *payload, size_t len)
 {
     struct cluster *cluster = ctx;
     if (cluster->driver == NULL || strcmp(node_id, cluster->node_id) == 0)
         return;
-    if (type == FRAME_STATUS) {
+    if (type == FRAME_STATUS)
         take_status(cluster, node_id, payload, len);
-    } else {
-        struct reader reader = reader_of(payload, len);
-        uint64_t from = reader_u64(&reader), to = reader_u64(&reader);
-        if (reader.failed || to != cluster->id || !may_speak_as(cluster, node_id, from))
-            return;
-        driver_receive(cluster->driver, from, type, reader.at, (size_t)(reader.end - reader.at));
-    }
+    else
+        cluster_frame_take(cluster, node_id, type, payload, len);
 }
 
 static void on_link(void *ctx, const char *node_id, bool is_up, const char *api_addr)
@@ -254,7 +222,7 @@ static void open_again(struct cluster *cluster)
     int rc = cluster_open_net(cluster, &request->err);
     if (rc == OK)
         cluster_peers_dial(cluster);
-    request_finish(request, rc, 0);
+    call_finish(request, rc, 0);
 }
 
 static void on_closed(void *ctx)

@@ -82,14 +82,14 @@ struct request {
     uint64_t deadline;
 };
 
-struct request *request_new(struct cluster *cluster, void (*run)(struct cluster *, struct task *));
+struct request *call_new(struct cluster *cluster, void (*run)(struct cluster *, struct task *));
 /* Notes the answer; it is given before the loop waits, when the standing that goes with it can be seen. */
-void request_settle(struct request *request, int rc, uint64_t index);
+void call_settle(struct request *request, int rc, uint64_t index);
 void request_finish_settled(struct cluster *cluster);
 /* Answers it; the loop must not touch it any more. The sentence in request->err may have been set before. */
-void request_finish(struct request *request, int rc, uint64_t index);
+void call_finish(struct request *request, int rc, uint64_t index);
 /* Posts it, waits, frees it. */
-int request_wait(struct request *request, int timeout_ms, struct err *err);
+int call_wait(struct request *request, int timeout_ms, struct err *err);
 
 /* ---- Peers, as the loop knows them ---- */
 
@@ -102,6 +102,13 @@ struct cluster_peer {
     bool is_member;
     uint64_t heard;         /* when it was last heard, as driver_ops.now counts */
     struct request *adding; /* waits to learn its number */
+};
+
+/* A long frame that is coming in. */
+struct cluster_assembly {
+    uint64_t from;
+    uint32_t total;
+    struct buf data;
 };
 
 struct cluster {
@@ -130,6 +137,7 @@ struct cluster {
     struct cluster_peer peers[CLUSTER_PEERS_MAX];
     unsigned n_peers;
     struct buf frame;
+    struct cluster_assembly assembly;
     struct request *bootstrapping;
     struct task *finished, **finished_end; /* requests that are answered once the standing is published */
     uint64_t members_seen;                 /* a digest of those whom the net was told of */
@@ -184,10 +192,13 @@ struct cluster_peer *cluster_peer_by_node(struct cluster *cluster, const char *n
 struct cluster_peer *cluster_peer_make(struct cluster *cluster, const char *node_id);
 /* The node that bears a number, or NULL. */
 const char *cluster_node_of(struct cluster *cluster, uint64_t id);
-void cluster_frame_send(struct cluster *cluster, uint64_t to, uint8_t type, const void *payload, size_t len);
 int cluster_open_net(struct cluster *cluster, struct err *err);
 /* Closes what is open and opens it with the identity as it is now, then finishes the request. */
 void cluster_reopen_net(struct cluster *cluster, struct request *request);
+
+/* ---- cluster_frame.c ---- */
+void cluster_frame_send(struct cluster *cluster, uint64_t to, uint8_t type, const void *payload, size_t len);
+void cluster_frame_take(struct cluster *cluster, const char *node_id, uint8_t type, const void *payload, size_t len);
 
 /* ---- cluster_status.c ---- */
 /* After each turn of the loop: what callers see, and on_change. */

@@ -129,7 +129,7 @@ bool worker_rest(struct worker *worker, int ms)
 
 /* ---- Requests ---- */
 
-struct request *request_new(struct cluster *cluster, void (*run)(struct cluster *, struct task *))
+struct request *call_new(struct cluster *cluster, void (*run)(struct cluster *, struct task *))
 {
     struct request *request = calloc(1, sizeof *request);
     if (request == NULL)
@@ -151,7 +151,7 @@ static void let_go(struct request *request)
     free(request);
 }
 
-void request_finish(struct request *request, int rc, uint64_t index)
+void call_finish(struct request *request, int rc, uint64_t index)
 {
     if (request->cb != NULL) {
         request->cb(request->arg, rc, index);
@@ -166,7 +166,7 @@ void request_finish(struct request *request, int rc, uint64_t index)
     let_go(request);
 }
 
-void request_settle(struct request *request, int rc, uint64_t index)
+void call_settle(struct request *request, int rc, uint64_t index)
 {
     struct cluster *cluster = request->cluster;
     request->rc = rc;
@@ -183,11 +183,11 @@ void request_finish_settled(struct cluster *cluster)
     for (struct task *next; task != NULL; task = next) {
         struct request *request = (struct request *)task;
         next = task->next;
-        request_finish(request, request->rc, request->index);
+        call_finish(request, request->rc, request->index);
     }
 }
 
-int request_wait(struct request *request, int timeout_ms, struct err *err)
+int call_wait(struct request *request, int timeout_ms, struct err *err)
 {
     struct timespec until = after_ms(timeout_ms);
     request->deadline = cluster_now() + (uint64_t)timeout_ms;

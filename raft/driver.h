@@ -43,7 +43,9 @@ enum frame_type {
     FRAME_READ_ANSWER, /* the answerer's term u64 ‖ round u64 */
     FRAME_LEAVE,       /* to the leader: take me out of the cluster */
     FRAME_LEFT,        /* from the leader: done */
-    FRAME_STATUS,      /* cluster_status.c */
+    FRAME_ALIVE,       /* to the leader of term u64: a long message of yours is still coming in */
+    FRAME_STATUS,      /* cluster_peers.c */
+    FRAME_PART,        /* cluster_frame.c */
 };
 
 /* A finished request, named by the token that it was begun with. */
@@ -123,6 +125,11 @@ uint64_t driver_deadline(const struct driver *driver);
 void driver_timeout(struct driver *driver);
 /* A frame from a peer. Hostile bytes are dropped. */
 void driver_receive(struct driver *driver, uint64_t from, uint8_t type, const void *payload, size_t len);
+/*
+ * A piece of a long message came from the leader of a term. Heartbeats stand behind that message on the link: so this
+ * counts as one here, and is answered as one.
+ */
+void driver_alive(struct driver *driver, uint64_t from, uint64_t term);
 /* All entries up to this one, which log_append was given, are on disk. */
 void driver_written(struct driver *driver, uint64_t index, uint64_t term);
 /* The log cannot be written for want of room (true); it can again (false). What was begun is not given up. */

@@ -177,6 +177,37 @@ static void receive_message(struct driver *driver, uint64_t from, const void *pa
     message_close(&message);
 }
 
+void driver_alive(struct driver *driver, uint64_t from, uint64_t term)
+{
+    struct raft *raft = &driver->raft;
+    if (driver->broken || raft->state != RAFT_FOLLOWER || raft->current_term != term ||
+        raft->follower_state.current_leader.id != from)
+        return;
+    driver_peer(driver, from)->heard = driver_now(driver);
+    raft->election_timer_start = driver_now(driver);
+    struct buf answer = BUF_INIT;
+    buf_put_u64(&answer, term);
+    driver->ops->send(driver->ctx, from, FRAME_ALIVE, answer.data, answer.len);
+    buf_close(&answer);
+}
+
+/* For the core it is the answer to a heartbeat, which confirms no more than is known. */
+static void receive_alive(struct driver *driver, uint64_t from, const void *payload, size_t len)
+{
+    struct reader reader = reader_of(payload, len);
+    uint64_t term = reader_u64(&reader);
+    if (!reader_done(&reader) || driver->raft.state != RAFT_LEADER || term != driver->raft.current_term)
+        return;
+    driver_peer(driver, from)->agreed = driver_now(driver);
+    struct raft_message message = {.type = RAFT_APPEND_ENTRIES_RESULT, .server_id = from, .server_address = "peer"};
+    message.append_entries_result.version = MESSAGE_APPEND_RESULT_VERSION;
+    message.append_entries_result.term = term;
+    message.append_entries_result.last_log_index = driver_match(driver, from);
+    struct raft_event event = {.type = RAFT_RECEIVE};
+    event.receive.message = &message;
+    driver_step(driver, &event, NULL);
+}
+
 void driver_receive(struct driver *driver, uint64_t from, uint8_t type, const void *payload, size_t len)
 {
     if (driver->broken || from == 0 || from == driver->raft.id)
@@ -191,6 +222,9 @@ void driver_receive(struct driver *driver, uint64_t from, uint8_t type, const vo
         break;
     case FRAME_READ_ANSWER:
         driver_read_answered(driver, from, payload, len);
+        break;
+    case FRAME_ALIVE:
+        receive_alive(driver, from, payload, len);
         break;
     case FRAME_LEAVE:
         driver_members_asked(driver, from);

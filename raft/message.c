@@ -9,7 +9,6 @@
 /* What libraft itself puts into the `version` of these, where it looks at them. */
 #define VOTE_VERSION          2
 #define VOTE_RESULT_VERSION   2
-#define APPEND_RESULT_VERSION 2
 
 static void put_append(const struct raft_append_entries *args, struct entry *const *entries, struct buf *ret)
 {
@@ -164,7 +163,7 @@ static void get_append(struct reader *reader, struct message *message)
 
 static void get_append_result(struct reader *reader, struct raft_append_entries_result *ret)
 {
-    ret->version = APPEND_RESULT_VERSION;
+    ret->version = MESSAGE_APPEND_RESULT_VERSION;
     ret->term = get_number(reader);
     ret->rejected = get_number(reader);
     ret->last_log_index = get_number(reader);

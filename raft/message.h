@@ -20,6 +20,9 @@
 #define MESSAGE_ENTRIES_MAX 4096
 #define MESSAGE_NUMBER_MAX  (UINT64_C(1) << 60) /* of terms and indexes: sums of them do not overflow */
 
+/* What libraft itself puts into an AppendEntries result's `version`. */
+#define MESSAGE_APPEND_RESULT_VERSION 2
+
 /* Appends the message; entries are those of RAFT_APPEND_ENTRIES, as many as it says, and may be NULL for none. */
 void message_encode(const struct raft_message *message, struct entry *const *entries, struct buf *ret);
 
