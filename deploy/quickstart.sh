@@ -59,8 +59,9 @@ run() {
     [ "$status" -eq 0 ] || fail "'$1 $2' ended with status $status" "Its output is above. The servers' logs are in $DIR."
 }
 
+# What the last command said, indented, and one empty line.
 show_output() {
-    sed 's/^/    /' "$DIR/output"
+    printf '%s\n' "$(cat "$DIR/output")" | sed 's/^/    /; s/ *$//'
     echo
 }
 
@@ -347,7 +348,7 @@ set_up_engine() {
     say "It needs a key of its own: the one of the user 'coffer'. It is stored encrypted and never given out again."
     say "(With the real AWS the two endpoints are left out.)"
     show "coffer write aws/config/root access_key=$OWN_ACCESS_KEY secret_key=… region=us-east-1 \\"
-    show "    iam_endpoint=$AWS_URL sts_endpoint=$AWS_URL"
+    printf '      iam_endpoint=%s sts_endpoint=%s\n' "$AWS_URL" "$AWS_URL"
     printf '%s' "$OWN_SECRET_KEY" | coffer write aws/config/root access_key="$OWN_ACCESS_KEY" secret_key=- \
         region=us-east-1 iam_endpoint="$AWS_URL" sts_endpoint="$AWS_URL" >"$DIR/output" 2>&1 ||
         fail "aws/config/root was refused" "$(cat "$DIR/output")"
@@ -392,7 +393,6 @@ use_credentials() {
     say "Now somebody asks. Coffer makes an IAM user, gives it the policy, makes it a key, and notes when all that" \
         "has to end:"
     ask_for_credentials "$ROOT_TOKEN"
-    echo
     say "The AWS now knows one user more:"
     iam_users | sed 's/^/    /'
     echo
@@ -433,7 +433,6 @@ END
         echo
     done
     (cd "$DIR" && run coffer policy write aws-dynamic-read aws-dynamic-read.hcl && run coffer policy write aws-admin aws-admin.hcl)
-    echo
     say "It logs in with AppRole: a role-id, which is no secret, and a secret-id, which is."
     run coffer auth enable approle
     run coffer write auth/approle/role/aws-app token_policies=aws-dynamic-read token_ttl=1h token_max_ttl=4h
@@ -444,7 +443,6 @@ END
     run coffer write auth/approle/login role_id="$role_id" secret_id="$secret_id"
     APP_TOKEN=$(awk '$1 == "token" { print $2 }' "$DIR/output")
     [ -n "$APP_TOKEN" ] || fail "the login gave no token" "See above."
-    echo
     say "With that token it may ask for credentials. It may not look at the engine's configuration:"
     show "VAULT_TOKEN=$APP_TOKEN coffer read aws/config/root"
     if VAULT_TOKEN=$APP_TOKEN coffer read aws/config/root >"$DIR/output" 2>&1; then
@@ -502,7 +500,6 @@ kill_the_leader() {
     say "The key still works, for it has time left, and the new active server knows the lease:"
     must allowed ec2
     run coffer lease lookup "$LEASE"
-    echo
     say "And now we wait for the lease's end."
     watch_user_go
     must refused ec2

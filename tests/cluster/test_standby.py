@@ -25,7 +25,9 @@ def leader(shared_cluster):
     ("GET", "sys/storage/raft/snapshot"),
 ])
 def test_a_standby_redirects_to_the_leader_with_path_and_query(shared_cluster, leader, standby, method, path):
-    answer = standby.client(shared_cluster.root_token).request(method, path, body={} if method != "GET" else None)
+    headers = {"Content-Type": "application/merge-patch+json"} if method == "PATCH" else None
+    answer = standby.client(shared_cluster.root_token).request(method, path, raw=None if method == "GET" else b"{}",
+                                                               headers=headers)
     assert answer.status == 307
     assert answer.headers["Location"] == f"{leader.address}/v1/{path}"
 
