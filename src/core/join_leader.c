@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * join_leader.c — the leader's side of a join. A challenge is made so that it need not be remembered: it bears its time and a
- * MAC by a key behind the barrier. So whoever asks for a million of them has cost nothing but the answers.
+ * join_leader.c — the leader's side of a join. A challenge is made so that it need not be remembered: it bears its time
+ * and a MAC by a key behind the barrier. So whoever asks for a million of them has cost nothing but the answers.
  */
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/encoding.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/pool.h"
 #include "base/secret.h"
 #include "core/core_private.h"
 #include "core/join_private.h"
@@ -17,7 +20,8 @@
 #include "core/seal.h"
 #include "core/seal_private.h"
 
-#define CHALLENGE_S 60
+#define CHALLENGE_S    60
+#define ADD_MS         60000
 #define CHALLENGE_SIZE (8 + 16 + 32) /* time, random, MAC */
 
 static bool is_node_id(const char *id)
@@ -40,7 +44,8 @@ static int challenge_mac(struct request *req, const unsigned char *head, const c
 int join_challenge(struct request *req, const char *node_id, json_t **ret_data)
 {
     if (!is_node_id(node_id))
-        return fail(req, ERR_INVALID, "server_id must be 1 to %d letters, digits, '.', '_' or '-'", CLUSTER_NODE_ID_MAX - 1);
+        return fail(req, ERR_INVALID, "server_id must be 1 to %d letters, digits, '.', '_' or '-'",
+                    CLUSTER_NODE_ID_MAX - 1);
     struct buf head = BUF_INIT;
     unsigned char random[16], mac[32];
     char text[BASE64_SIZE(CHALLENGE_SIZE)];
@@ -61,7 +66,8 @@ static int check_challenge(struct request *req, const char *text, const char *no
 {
     unsigned char bytes[CHALLENGE_SIZE + 8], mac[32];
     size_t size = 0;
-    if (strlen(text) >= BASE64_SIZE(CHALLENGE_SIZE) || base64_decode(text, bytes, &size) != OK || size != CHALLENGE_SIZE)
+    if (strlen(text) >= BASE64_SIZE(CHALLENGE_SIZE) || base64_decode(text, bytes, &size) != OK ||
+        size != CHALLENGE_SIZE)
         return fail(req, ERR_INVALID, "this is no challenge of this cluster");
     int rc = challenge_mac(req, bytes, node_id, mac);
     if (rc != OK)
@@ -85,22 +91,59 @@ static int check_proof(struct request *req, const json_t *params, const json_t *
                json_str(params, "cluster_addr", ""), json_str(params, "csr", ""), proof);
     bool fits = secret_equal_str(proof, json_str(params, "answer", ""));
     secret_wipe(secret, sizeof secret);
-    return fits ? OK : fail(req, ERR_DENIED, "the unseal keys that were given to the joining node are not this cluster's");
+    return fits ? OK
+                : fail(req, ERR_DENIED, "the unseal keys that were given to the joining node are not this cluster's");
+}
+
+/* ---- Adding: the node listens only once it has its certificate, so it is added after it was answered ---- */
+
+struct newcomer {
+    struct core *core;
+    char node_id[CLUSTER_NODE_ID_MAX];
+    char cluster_addr[CLUSTER_ADDR_MAX];
+    bool non_voter;
+};
+
+static void add_newcomer(void *arg)
+{
+    struct newcomer *newcomer = arg;
+    struct err err = {0};
+    int rc;
+    int64_t end = clock_steady_ms() + ADD_MS;
+    do {
+        rc = cluster_add_member(newcomer->core->cluster, newcomer->node_id, newcomer->cluster_addr, newcomer->non_voter,
+                                &err);
+        if (rc == ERR_BUSY)
+            usleep(100000); /* another change of members is under way */
+    } while (rc == ERR_BUSY && clock_steady_ms() < end);
+    if (rc == OK)
+        log_info("core", "%s at %s has joined the cluster", newcomer->node_id, newcomer->cluster_addr);
+    else
+        log_warn("core", "%s could not join the cluster: %s", newcomer->node_id, err_text(&err));
+    free(newcomer);
+}
+
+static void add_later(struct core *core, const json_t *params)
+{
+    struct newcomer *newcomer = calloc(1, sizeof *newcomer);
+    if (newcomer == NULL)
+        abort();
+    newcomer->core = core;
+    snprintf(newcomer->node_id, sizeof newcomer->node_id, "%s", json_str(params, "server_id", ""));
+    snprintf(newcomer->cluster_addr, sizeof newcomer->cluster_addr, "%s", json_str(params, "cluster_addr", ""));
+    newcomer->non_voter = json_flag(params, "non_voter", false);
+    pool_run(core->pool, add_newcomer, newcomer);
 }
 
 static int admit(struct request *req, const json_t *params, const json_t *join, json_t **ret_data)
 {
     struct buf certificate = BUF_INIT, authority = BUF_INIT;
     struct err err = {0};
-    struct cluster *cluster = req->core->cluster;
-    const char *node_id = json_str(params, "server_id", "");
-    int rc = cluster_sign(json_str(join, "authority", ""), json_str(params, "csr", ""), node_id, &certificate, &authority, &err);
-    if (rc == OK)
-        rc = cluster_add_member(cluster, node_id, json_str(params, "cluster_addr", ""),
-                                json_flag(params, "non_voter", false), &err);
+    int rc = cluster_sign(json_str(join, "authority", ""), json_str(params, "csr", ""),
+                          json_str(params, "server_id", ""), &certificate, &authority, &err);
     if (rc == OK) {
-        log_info("core", "%s at %s joins the cluster", node_id, json_str(params, "cluster_addr", ""));
         *ret_data = json_pack("{s:s, s:s}", "certificate", buf_str(&certificate), "authority", buf_str(&authority));
+        add_later(req->core, params);
     }
     buf_close(&certificate);
     buf_close(&authority);
@@ -112,7 +155,10 @@ int join_answer(struct request *req, const json_t *params, json_t **ret_data)
     json_t *join;
     const char *node_id = json_str(params, "server_id", "");
     if (!is_node_id(node_id))
-        return fail(req, ERR_INVALID, "server_id must be 1 to %d letters, digits, '.', '_' or '-'", CLUSTER_NODE_ID_MAX - 1);
+        return fail(req, ERR_INVALID, "server_id must be 1 to %d letters, digits, '.', '_' or '-'",
+                    CLUSTER_NODE_ID_MAX - 1);
+    if (strlen(json_str(params, "cluster_addr", "")) >= CLUSTER_ADDR_MAX)
+        return fail(req, ERR_INVALID, "cluster_addr is too long");
     int rc = check_challenge(req, json_str(params, "challenge", ""), node_id);
     if (rc != OK || (rc = txn_get(req->txn, "core/join", &join)) != OK)
         return rc;
