@@ -532,6 +532,12 @@ bring_it_back() {
 
 # ---- The end ----
 
+alive() {
+    for pid in $PIDS; do
+        ! kill -0 "$pid" 2>/dev/null || printf '%s ' "$pid"
+    done
+}
+
 end() {
     chapter "What to try next"
     if [ "$KEEP" = yes ]; then
@@ -547,7 +553,7 @@ The servers: $(addr 1)  $(addr 2)  $(addr 3)
 The local AWS: $AWS_URL
 Unseal keys: $(echo "$SHARES" | tr '\n' ' ')
 Logs and configuration: $DIR
-To end it all: kill$PIDS; rm -rf $DIR
+To end it all: kill $(alive); rm -rf $DIR
 
 For example:
 

@@ -80,12 +80,9 @@ class Wire:
 
     def _drop(self, one):
         other = self.pairs.pop(one, None)
+        if other is None:
+            return
+        del self.pairs[other]
         for end in (one, other):
-            if end is None:
-                continue
-            self.pairs.pop(end, None)
-            try:
-                self.selector.unregister(end)
-            except KeyError:
-                pass
+            self.selector.unregister(end)
             end.close()
