@@ -193,8 +193,12 @@ static void on_link(void *ctx, const char *node_id, bool is_up, const char *api_
     struct cluster *cluster = ctx;
     (void)api_addr; /* the status that comes next says it, too */
     log_debug("raft", "the link to %s is %s", node_id, is_up ? "up" : "down");
-    if (is_up && cluster->driver != NULL)
-        tell(cluster, node_id);
+    if (!is_up || cluster->driver == NULL)
+        return;
+    tell(cluster, node_id);
+    const struct cluster_peer *peer = cluster_peer_by_node(cluster, node_id);
+    if (peer != NULL && peer->id != 0)
+        driver_link_up(cluster->driver, peer->id);
 }
 
 int cluster_open_net(struct cluster *cluster, struct err *err)

@@ -98,7 +98,7 @@ struct driver_options {
     uint64_t keep_entries;
     uint64_t keep_bytes;
 #ifdef COFFER_PLANTED_BUGS
-    unsigned without; /* rules left out, to see that the simulation notices: 1 R1a, 2 R1b, 4 R2, 8 R3 */
+    unsigned without; /* RULE_ bits of rules left out, to see that the simulation notices */
 #endif
 };
 
@@ -130,6 +130,8 @@ void driver_receive(struct driver *driver, uint64_t from, uint8_t type, const vo
  * counts as one here, and is answered as one.
  */
 void driver_alive(struct driver *driver, uint64_t from, uint64_t term);
+/* A new link to the peer: what was under way on the one before is lost. */
+void driver_link_up(struct driver *driver, uint64_t peer);
 /* All entries up to this one, which log_append was given, are on disk. */
 void driver_written(struct driver *driver, uint64_t index, uint64_t term);
 /* The log cannot be written for want of room (true); it can again (false). What was begun is not given up. */

@@ -36,7 +36,7 @@ static void begin_term(struct driver *driver)
     driver->handed_over = 0;
     for (unsigned i = 0; i < driver->n_peers; i++) {
         driver->peers[i].agreed = 0;
-        driver->peers[i].entries_sent = 0;
+        driver->peers[i].sent_at = 0;
     }
     /* The core writes one itself, but only if its log has entries that it does not know to be committed. */
     if (tail_term(&driver->tail, tail_last(&driver->tail)) != driver->raft.current_term) {

@@ -24,16 +24,18 @@
 #else
 #define KEEPS_RULE(driver, bit) true
 #endif
-#define RULE_R1A 1u
-#define RULE_R1B 2u
-#define RULE_R2  4u
-#define RULE_R3  8u
+#define RULE_R1A      1u
+#define RULE_R1B      2u
+#define RULE_R2       4u
+#define RULE_R3       8u
+#define RULE_R1B_VOTE 16u /* the part of R1b that lets a standby vote */
 
 struct peer {
     uint64_t id;
-    uint64_t heard;        /* when a frame of it last came; 0 for never */
-    uint64_t agreed;       /* when it last answered us as the leader of our term */
-    uint64_t entries_sent; /* when entries last went to it */
+    uint64_t heard;   /* when a frame of it last came; 0 for never */
+    uint64_t agreed;  /* when it last answered us as the leader of our term */
+    uint64_t sent_at; /* when entries last went to it, from behind which index on, and how much */
+    uint64_t sent_prev, sent_bytes;
     uint64_t read_round;   /* the last round of reads that it confirmed */
     uint64_t snapshot_end; /* when the last snapshot to it ended */
     bool snapshot_running;

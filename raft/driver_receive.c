@@ -93,7 +93,7 @@ static void receive_append(struct driver *driver, struct message *message)
 static void receive_request_vote(struct driver *driver, struct raft_message *message)
 {
     struct raft_server *self = configuration_find(&driver->raft.configuration, driver->raft.id);
-    bool is_lent = KEEPS_RULE(driver, RULE_R1B) && self != NULL && self->role == RAFT_STANDBY;
+    bool is_lent = KEEPS_RULE(driver, RULE_R1B_VOTE) && self != NULL && self->role == RAFT_STANDBY;
     struct raft_event event = {.type = RAFT_RECEIVE};
     event.receive.message = message;
     if (is_lent) {

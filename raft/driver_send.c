@@ -4,6 +4,7 @@
 
 #define APPEND_ENTRIES_MAX 64
 #define APPEND_BYTES_MAX   (16u << 20) /* one entry goes alone, however big */
+#define SLOW_BYTES_PER_MS  (16u << 10) /* what the slowest link does */
 
 static void send_encoded(struct driver *driver, const struct raft_message *message, struct entry *const *entries)
 {
@@ -15,17 +16,13 @@ static void send_encoded(struct driver *driver, const struct raft_message *messa
 }
 
 /*
- * To a peer that does not answer the core sends the same entries again and again, whenever something new is submitted
- * (N3): once in a heartbeat is enough.
+ * What is not confirmed yet the core sends again with every heartbeat, and whenever something is submitted (N3); to a
+ * peer that is slow, or gone, or amid 48 MiB, that is far too often. Until it had time to arrive, it counts as sent.
  */
-static bool is_repeated(struct driver *driver, struct peer *peer)
+static bool is_under_way(const struct driver *driver, const struct peer *peer, uint64_t prev)
 {
-    uint64_t now = driver_now(driver);
-    if (!driver_is_online(driver, peer->id) && peer->entries_sent != 0 &&
-        now < peer->entries_sent + driver->options.heartbeat_ms)
-        return true;
-    peer->entries_sent = now;
-    return false;
+    uint64_t patience = driver->options.heartbeat_ms + peer->sent_bytes / SLOW_BYTES_PER_MS;
+    return peer->sent_at != 0 && peer->sent_prev == prev && driver_now(driver) < peer->sent_at + patience;
 }
 
 static void send_append(struct driver *driver, const struct raft_message *message)
@@ -33,8 +30,9 @@ static void send_append(struct driver *driver, const struct raft_message *messag
     struct raft_message copy = *message;
     struct raft_append_entries *args = &copy.append_entries;
     struct entry *entries[APPEND_ENTRIES_MAX];
-    if (args->n_entries > 0 && is_repeated(driver, driver_peer(driver, message->server_id)))
-        return;
+    struct peer *peer = driver_peer(driver, message->server_id);
+    if (is_under_way(driver, peer, args->prev_log_index))
+        args->n_entries = 0; /* what is left is a heartbeat */
     unsigned n = 0;
     size_t bytes = 0;
     /* What is cut off here the peer will miss, say so, and get. */
@@ -50,6 +48,11 @@ static void send_append(struct driver *driver, const struct raft_message *messag
         entries[n++] = entry;
     }
     args->n_entries = n;
+    if (n > 0) {
+        peer->sent_at = driver_now(driver);
+        peer->sent_prev = args->prev_log_index;
+        peer->sent_bytes = bytes;
+    }
     if (!driver->broken)
         send_encoded(driver, &copy, entries);
     for (unsigned i = 0; i < n; i++)
@@ -91,6 +94,11 @@ static void send_snapshot(struct driver *driver, const struct raft_message *mess
         return;
     peer->snapshot_running = true;
     driver->ops->send_snapshot(driver->ctx, peer->id, driver->raft.current_term);
+}
+
+void driver_link_up(struct driver *driver, uint64_t peer)
+{
+    driver_peer(driver, peer)->sent_at = 0; /* what was under way went with the link before */
 }
 
 void driver_send_message(struct driver *driver, const struct raft_message *message)

@@ -7,8 +7,8 @@
 #include "raft/member.h"
 
 /* What libraft itself puts into the `version` of these, where it looks at them. */
-#define VOTE_VERSION          2
-#define VOTE_RESULT_VERSION   2
+#define VOTE_VERSION        2
+#define VOTE_RESULT_VERSION 2
 
 static void put_append(const struct raft_append_entries *args, struct entry *const *entries, struct buf *ret)
 {

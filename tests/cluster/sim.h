@@ -133,7 +133,7 @@ struct world {
     /* the faults' own memory */
     int isolate, known_leader;
     uint64_t isolate_at, heal_at;
-    bool calm; /* the end of a run: no faults any more */
+    bool changed; /* a change of the members that was asked for in the end is done */
     struct sim_stats stats;
     bool failed;
     char why[256];
@@ -179,6 +179,8 @@ struct node *sim_node_by_id(struct world *world, uint64_t id);
 bool sim_node_leads(const struct node *node); /* by the core's own word */
 void sim_node_submit(struct node *node);
 void sim_node_read(struct node *node);
+/* A change of the members that must work; world->changed tells. */
+void sim_node_change(struct node *node);
 
 /* ---- sim_net.c ---- */
 void sim_send(struct node *from, uint64_t to, uint8_t type, const void *payload, size_t len);

@@ -68,6 +68,30 @@ static void isolate_leader(struct world *world, const struct node *leader)
     }
 }
 
+/* Two groups that do not hear each other. */
+static void split(struct world *world)
+{
+    uint32_t group = sim_random(world, 1u << world->n);
+    for (unsigned a = 0; a < world->n; a++)
+        for (unsigned b = 0; b < world->n; b++)
+            world->cut[a][b] = (group >> a & 1) != (group >> b & 1);
+    world->heal_at = world->now + 200 + sim_random(world, 2500);
+}
+
+/* A candidate whose votes are lost leaves its term behind. */
+static void silence_candidates(struct world *world)
+{
+    for (unsigned a = 0; a < world->n; a++) {
+        const struct node *node = &world->nodes[a];
+        if (node->driver == NULL || node->driver->raft.state != RAFT_CANDIDATE ||
+            node->driver->raft.candidate_state.in_pre_vote || !chance(world, 4))
+            continue;
+        for (unsigned b = 0; b < world->n; b++)
+            world->cut[a][b] = a != b;
+        world->heal_at = world->now + 100 + sim_random(world, 1500);
+    }
+}
+
 static void cut_links(struct world *world, const struct node *leader)
 {
     if (chance(world, 300)) {
@@ -86,6 +110,7 @@ static void cut_links(struct world *world, const struct node *leader)
     }
     if (chance(world, 300))
         heal(world, 2);
+    silence_candidates(world);
     isolate_leader(world, leader);
 }
 
@@ -155,6 +180,8 @@ static void change_members(struct world *world, struct node *leader)
         (void)driver_add_member(leader->driver, node->id, node->name, addr, chance(world, 5), NULL, NULL);
     else
         (void)driver_remove_member(leader->driver, node->id, NULL, NULL);
+    if ((world->faults & FAULT_CUTS) && is_new && chance(world, 2))
+        split(world);
 }
 
 static void transfer(struct world *world, struct node *leader)
@@ -204,8 +231,7 @@ void sim_faults(struct world *world)
 
 void sim_calm(struct world *world)
 {
-    world->calm = true;
-    world->faults = 0;
+    world->faults &= FAULT_MEMBERS;
     memset(world->cut, 0, sizeof world->cut);
     for (unsigned i = 0; i < world->n; i++) {
         struct node *node = &world->nodes[i];

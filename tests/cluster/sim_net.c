@@ -117,6 +117,8 @@ void sim_deliver(struct world *world, struct sim_event *event)
     } else if (event->type == FRAME_STATUS) {
         driver_peer_sealed(to->driver, from->id, *(unsigned char *)event->payload != 0);
     } else {
+        if (from->driver != NULL && sim_random(world, 30) == 0)
+            driver_alive(to->driver, from->id, from->driver->raft.current_term); /* as if it came in parts */
         driver_receive(to->driver, from->id, event->type, event->payload, event->len);
     }
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "raft/driver_private.h"
 #include "sim.h"
 
 /* ---- What the driver calls ---- */
@@ -120,9 +121,9 @@ static void op_discard(void *ctx, void *snapshot)
     free(snapshot);
 }
 
-/* A request: what was submitted, or how much was acknowledged when a read began. */
+/* A request: what was submitted, how much was acknowledged when a read began, or a change of the members. */
 struct request {
-    enum { REQUEST_SUBMIT, REQUEST_READ } kind;
+    enum { REQUEST_SUBMIT, REQUEST_READ, REQUEST_CHANGE } kind;
     uint64_t value;
 };
 
@@ -132,6 +133,8 @@ static void op_done(void *ctx, void *token, int rc, uint64_t index)
     struct request *request = token;
     if (rc == OK && request->kind == REQUEST_SUBMIT) {
         sim_check_acked(node, index, request->value);
+    } else if (request->kind == REQUEST_CHANGE) {
+        node->world->changed = node->world->changed || rc == OK;
     } else if (rc == OK) {
         node->world->stats.reads++;
         if (node->state.index < request->value)
@@ -174,9 +177,24 @@ static const struct driver_ops ops = {
 
 /* ---- Its life ---- */
 
+/*
+ * R1b makes a change wait for the answers of all who will vote, and by then an entry of the new term is committed,
+ * mostly: what the lack of R1a does can be seen only without that.
+ */
 static unsigned rules_left_out(enum sim_bug bug)
 {
-    return bug >= BUG_NO_R1A ? 1u << (bug - BUG_NO_R1A) : 0;
+    switch (bug) {
+    case BUG_NO_R1A:
+        return RULE_R1A | RULE_R1B;
+    case BUG_NO_R1B:
+        return RULE_R1B | RULE_R1B_VOTE;
+    case BUG_NO_R2:
+        return RULE_R2;
+    case BUG_NO_R3:
+        return RULE_R3;
+    default:
+        return 0;
+    }
 }
 
 void sim_node_start(struct node *node)
@@ -253,5 +271,20 @@ void sim_node_read(struct node *node)
     driver_standing(node->driver, &standing);
     *request = (struct request){REQUEST_READ, node->world->acked_max};
     if (driver_read(node->driver, standing.term, request) != OK)
+        free(request);
+}
+
+void sim_node_change(struct node *node)
+{
+    struct world *world = node->world;
+    const struct raft_configuration *members = driver_configuration(node->driver);
+    struct node *other = &world->nodes[sim_random(world, world->n)];
+    struct request *request = malloc(sizeof *request);
+    *request = (struct request){REQUEST_CHANGE, 0};
+    bool is_member = configuration_find_node(members, other->name) != NULL;
+    int rc = is_member && members->n > 2
+                 ? driver_remove_member(node->driver, configuration_find_node(members, other->name)->id, request, NULL)
+                 : driver_add_member(node->driver, other->id, other->name, "node:4", false, request, NULL);
+    if (rc != OK)
         free(request);
 }

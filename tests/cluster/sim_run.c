@@ -53,6 +53,13 @@ static void use_cluster(struct world *world)
     }
 }
 
+static void change_cluster(struct world *world)
+{
+    for (unsigned i = 0; i < world->n; i++)
+        if (sim_node_leads(&world->nodes[i]))
+            sim_node_change(&world->nodes[i]);
+}
+
 static void report(const struct world *world)
 {
     for (unsigned i = 0; i < world->n; i++) {
@@ -101,12 +108,12 @@ static bool recovers(struct world *world)
     sim_calm(world);
     while (world->now < end && !world->failed) {
         sim_run_until(world, world->now + 20);
-        if (world->stats.acked >= acked + CALM_ACKED) {
-            if (sim_converged(world))
-                return true;
-        } else {
+        if (world->stats.acked < acked + CALM_ACKED)
             use_cluster(world);
-        }
+        else if ((world->faults & FAULT_MEMBERS) && !world->changed)
+            change_cluster(world);
+        else if (sim_converged(world))
+            return true;
     }
     return false;
 }
