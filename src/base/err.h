@@ -23,7 +23,7 @@
     X(ERR_INTERNAL, 500, "internal error")                          \
     X(ERR_IO, 500, "input/output error")                            \
     X(ERR_CORRUPT, 500, "stored data is damaged")                   \
-    X(ERR_NOSPACE, 503, "no space left on the disk")                \
+    X(ERR_NOSPACE, 503, "nothing can be committed now: a full disk, or no majority")                \
     X(ERR_UPSTREAM, 502, "the remote service failed")               \
     X(ERR_UPSTREAM_BUSY, 502, "the remote service limits the rate") \
     X(ERR_SEALED, 503, "Vault is sealed")                           \

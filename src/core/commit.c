@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/commit.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "raft/cluster.h"
@@ -11,6 +13,7 @@
 #include "storage/store.h"
 
 #define GROUP_BATCHES_MAX 512
+#define PATIENCE_MS       5000 /* for an entry: then those who wait for it hear that its fate is open */
 
 struct waiting {
     struct waiting *next;
@@ -61,15 +64,38 @@ static struct waiting *take_group(struct commit *commit)
     return group;
 }
 
+static void tell(struct waiting *waiting, int rc)
+{
+    commit_cb *cb = waiting->cb;
+    waiting->cb = NULL;
+    if (cb != NULL)
+        cb(waiting->arg, rc);
+}
+
 static void finish_group(struct waiting *group)
 {
     while (group != NULL) {
         struct waiting *next = group->next;
         batch_free(group->batch);
-        group->cb(group->arg, group->rc);
+        tell(group, group->rc);
         free(group);
         group = next;
     }
+}
+
+static struct waiting *take_all(struct commit *commit)
+{
+    struct waiting *all = commit->first;
+    commit->first = NULL;
+    commit->last = &commit->first;
+    return all;
+}
+
+static void fail_group(struct waiting *group, int rc)
+{
+    for (struct waiting *w = group; w != NULL; w = w->next)
+        w->rc = rc;
+    finish_group(group);
 }
 
 /* A new epoch knows nothing of what others committed before: everything older than now conflicts, and runs again. */
@@ -87,7 +113,8 @@ static uint64_t applied_index(struct commit *commit)
     return position.index;
 }
 
-/* Puts into the entry what still holds. The position is read after the batches were taken, so no snapshot of theirs is newer. */
+/* Puts into the entry what still holds. The position is read after the batches were taken, so no snapshot of theirs is
+ * newer. */
 static int gather(struct commit *commit, struct waiting *group, struct buf *entry)
 {
     uint64_t applied = applied_index(commit);
@@ -120,13 +147,47 @@ static void entry_done(void *arg, int rc, uint64_t index)
     pthread_mutex_unlock(&commit->mutex);
 }
 
+/* Until the entry is done, or time is up, or the node stops. Under the mutex. */
+static void wait_for_entry(struct commit *commit)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += PATIENCE_MS / 1000;
+    while (!commit->is_done && !commit->stopping)
+        if (pthread_cond_timedwait(&commit->wake, &commit->mutex, &until) == ETIMEDOUT)
+            return;
+}
+
+/*
+ * The entry hangs: a disk that is full, or a majority that is away without our having lost the leadership yet. Those
+ * who wait for it are told that it may still happen; those who come meanwhile, that theirs did not.
+ */
+static void sit_out(struct commit *commit, struct waiting *group)
+{
+    pthread_mutex_unlock(&commit->mutex);
+    for (struct waiting *w = group; w != NULL; w = w->next)
+        tell(w, w->rc == OK ? ERR_UNAVAILABLE : w->rc);
+    pthread_mutex_lock(&commit->mutex);
+    while (!commit->is_done) {
+        struct waiting *late = take_all(commit);
+        if (late == NULL) {
+            pthread_cond_wait(&commit->wake, &commit->mutex);
+            continue;
+        }
+        pthread_mutex_unlock(&commit->mutex);
+        fail_group(late, ERR_NOSPACE);
+        pthread_mutex_lock(&commit->mutex);
+    }
+}
+
 static void propose(struct commit *commit, struct waiting *group, const struct buf *entry)
 {
     commit->is_done = false;
     cluster_submit(commit->cluster, commit->epoch, entry->data, entry->len, entry_done, commit);
     pthread_mutex_lock(&commit->mutex);
-    while (!commit->is_done)
-        pthread_cond_wait(&commit->wake, &commit->mutex);
+    wait_for_entry(commit);
+    if (!commit->is_done)
+        sit_out(commit, group);
     pthread_mutex_unlock(&commit->mutex);
     for (struct waiting *w = group; w != NULL; w = w->next) {
         if (w->rc != OK)
@@ -138,6 +199,14 @@ static void propose(struct commit *commit, struct waiting *group, const struct b
     }
 }
 
+static bool is_stopping(struct commit *commit)
+{
+    pthread_mutex_lock(&commit->mutex);
+    bool stopping = commit->stopping;
+    pthread_mutex_unlock(&commit->mutex);
+    return stopping;
+}
+
 static void *committer(void *arg)
 {
     struct commit *commit = arg;
@@ -145,6 +214,10 @@ static void *committer(void *arg)
     struct waiting *group;
     while ((group = take_group(commit)) != NULL) {
         struct buf entry = BUF_INIT;
+        if (is_stopping(commit)) {
+            fail_group(group, ERR_NOTLEADER);
+            continue;
+        }
         entry_begin(&entry, clock_wall_ms());
         if (gather(commit, group, &entry) > 0)
             propose(commit, group, &entry);
@@ -170,7 +243,7 @@ struct commit *commit_start(struct cluster *cluster, struct store *store)
     return commit;
 }
 
-void commit_stop(struct commit *commit)
+void commit_halt(struct commit *commit)
 {
     if (commit == NULL)
         return;
@@ -178,6 +251,13 @@ void commit_stop(struct commit *commit)
     commit->stopping = true;
     pthread_cond_broadcast(&commit->wake);
     pthread_mutex_unlock(&commit->mutex);
+}
+
+void commit_stop(struct commit *commit)
+{
+    if (commit == NULL)
+        return;
+    commit_halt(commit);
     pthread_join(commit->thread, NULL);
     window_free(commit->window);
     pthread_mutex_destroy(&commit->mutex);

@@ -19,12 +19,17 @@ struct batch;
 struct store;
 
 struct commit *commit_start(struct cluster *cluster, struct store *store);
+/* Ends what waits and what still comes with ERR_NOTLEADER. The cluster may be closed then, which ends the entry in
+ * flight. */
+void commit_halt(struct commit *commit);
+/* After the cluster was closed: joins the thread and frees. NULL is fine for both. */
 void commit_stop(struct commit *commit);
 
 typedef void commit_cb(void *arg, int rc);
 /*
  * Takes over the batch. cb is called once, from the committer's or the cluster's thread, and must only queue:
- * OK when it is durable and applied; ERR_CONFLICT; ERR_NOTLEADER (did not happen); ERR_UNAVAILABLE (may have).
+ * OK when it is durable and applied; ERR_CONFLICT; ERR_NOTLEADER, ERR_NOSPACE (did not happen); ERR_UNAVAILABLE (may
+ * have).
  */
 void commit_submit(struct commit *commit, uint64_t epoch, struct batch *batch, commit_cb *cb, void *arg);
 /* The same, waiting. */

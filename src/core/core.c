@@ -362,10 +362,11 @@ static int open_cluster(struct core *core, struct err *err)
 
 static void core_free(struct core *core)
 {
+    commit_halt(core->commit);
     pool_free(core->pool);
-    commit_stop(core->commit);
     if (core->cluster != NULL)
         cluster_close(core->cluster);
+    commit_stop(core->commit);
     audit_free(core->audit);
     barrier_free(core->barrier);
     if (core->store != NULL)
