@@ -139,16 +139,15 @@ static void activate(struct core *core, uint64_t epoch)
     core->is_activating = true;
     pthread_mutex_unlock(&core->mutex);
     int rc = request_run_internal(core, epoch, open_audit, core->audit, &err);
-    struct expiry *expiry = rc == OK ? expiry_start(core, epoch) : NULL;
     pthread_mutex_lock(&core->mutex);
     core->is_activating = false;
     if (rc != OK) {
         log_error("core", "this node leads but cannot become active: %s", err_text(&err));
         return;
     }
-    core->expiry = expiry;
     atomic_store(&core->active_since_ns, clock_wall_ns());
     atomic_store(&core->epoch, epoch);
+    core->expiry = expiry_start(core, epoch);
     log_info("core", "this node is active, epoch %llu", (unsigned long long)epoch);
     pool_run(core->pool, finish_tainted, core);
 }

@@ -92,10 +92,7 @@ static json_t *error_body(const struct request *req)
     json_t *errors = json_array();
     if (!(req->rc == ERR_NOTFOUND && req->err.text[0] == '\0'))
         json_array_append_new(errors, json_string(err_text(&req->err)));
-    json_t *body = json_pack("{s:o}", "errors", errors);
-    if (req->reply != NULL)
-        json_object_set(body, "data", req->reply);
-    return body;
+    return json_pack("{s:o}", "errors", errors);
 }
 
 static char *format_line(json_t *body)

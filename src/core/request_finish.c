@@ -8,27 +8,34 @@
 #include "core/request_private.h"
 #include "core/token.h"
 
-/*
- * A failed request leaves nothing behind but the use of its token, which counts however the request ended, and, for a
- * handler that made a pending lease, the wish to take it back now.
- */
+/* What the handler had ready for the caller must not go out with an error, and its lease's secret reaches nobody. */
+static void drop_result(struct request *req)
+{
+    json_t **results[] = {&req->reply, &req->auth_reply};
+    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
+        json_decref(*results[i]);
+        *results[i] = NULL;
+    }
+    req->has_reply = false;
+    if (req->lease != NULL)
+        core_abandon_lease(req->core, req->lease->id);
+    req->lease = NULL;
+}
+
+/* A failed request leaves nothing behind but the use of its token, which counts however the request ended. */
 enum step_result step_settle(struct request *req)
 {
     if (req->rc == OK || req->txn == NULL)
         return NEXT;
     bool counted = req->token != NULL && req->token->num_uses != 0 && !has_flag(req, ROUTE_BLOCKS);
-    struct lease *lease = req->lease;
-    req->lease = NULL;
+    drop_result(req);
     txn_free(req->txn);
     req->txn = NULL;
-    if ((!counted && lease == NULL) || txn_begin(req->core->store, req->core->barrier, &req->txn, NULL) != OK)
+    if (!counted || txn_begin(req->core->store, req->core->barrier, &req->txn, NULL) != OK)
         return NEXT;
     struct err said = req->err;
-    if (counted && (token_lookup(req, req->client_token, &req->token) != OK || token_use(req, req->token) != OK))
+    if (token_lookup(req, req->client_token, &req->token) != OK || token_use(req, req->token) != OK)
         log_debug("core", "a failed request's token was gone before its use could be counted");
-    struct lease *pending;
-    if (lease != NULL && lease_get(req, lease->id, &pending) == OK && lease_expire_now(req, pending) != OK)
-        log_warn("core", "a failed request's lease will be revoked only when its time is up");
     req->err = said;
     return NEXT;
 }
@@ -71,8 +78,6 @@ static enum step_result take_commit_result(struct request *req)
         rc = fail(req, ERR_UNAVAILABLE, "what this request rests on was changed meanwhile; try again");
     else if (rc != OK)
         fail(req, rc, "%s", err_default_text(rc));
-    if (rc != OK && req->lease != NULL)
-        core_abandon_lease(req->core, req->lease->id);
     if (rc != OK && req->rc == OK)
         req->rc = rc;
     return NEXT;
@@ -120,6 +125,8 @@ enum step_result step_audit_response(struct request *req)
 
 enum step_result step_respond(struct request *req)
 {
+    if (req->rc != OK)
+        drop_result(req);
     if (req->rc != OK && req->err.text[0] == '\0' && req->rc != ERR_NOTFOUND)
         fail(req, req->rc, "%s", err_default_text(req->rc));
     txn_free(req->txn);
