@@ -14,7 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static char dir[] = "fuzz-import-XXXXXX";
+static char dir[] = "/tmp/fuzz-import-XXXXXX";
 static struct store *store;
 static EVP_MAC_CTX *checksum;
 
