@@ -131,7 +131,7 @@ main() {
     mkdir -p build
     sh deploy/install-deps.sh test || die "something could not be installed; see above"
     make_venv || die "the Python packages could not be installed; see above"
-    export ASAN_OPTIONS="detect_stack_use_after_return=1:strict_string_checks=1"
+    export ASAN_OPTIONS="detect_stack_use_after_return=1"
     export UBSAN_OPTIONS="print_stacktrace=1"
     export TSAN_OPTIONS="second_deadlock_stack=1:suppressions=$TOP/tests/tsan.supp"
     export LSAN_OPTIONS="suppressions=$TOP/tests/lsan.supp"
