@@ -2,8 +2,8 @@
 /*
  * cluster.h — several nodes, one log: the driver over libraft's core, and what goes with it.
  *
- * One thread of its own drives raft_step() (driver.c); the log is an LMDB environment of its own
- * (log.c); entries that are committed are applied to the store by a third thread, in order. Peers
+ * One thread of its own drives raft_step() (driver.h); the log is an LMDB environment of its own
+ * (journal.h); entries that are committed are applied to the store by a third thread, in order. Peers
  * speak mutual TLS 1.3. Everything in entries is ciphertext, so a sealed node takes full part.
  *
  * An epoch is the Raft term in which this node leads: what is begun in an epoch can be committed in
@@ -24,28 +24,28 @@
 #include "storage/store.h"
 
 #define CLUSTER_NODE_ID_MAX 64
-#define CLUSTER_ADDR_MAX 264
+#define CLUSTER_ADDR_MAX    264
 #define CLUSTER_MEMBERS_MAX 31
 
 struct cluster;
 
 enum cluster_role {
-    CLUSTER_OUTSIDE,   /* has no members' list: neither bootstrapped nor joined */
+    CLUSTER_OUTSIDE, /* has no members' list: neither bootstrapped nor joined */
     CLUSTER_FOLLOWER,
     CLUSTER_CANDIDATE,
-    CLUSTER_LEADER,    /* and an entry of its own term is applied here: the state is current */
+    CLUSTER_LEADER, /* and an entry of its own term is applied here: the state is current */
 };
 
 struct cluster_status {
     enum cluster_role role;
     uint64_t term;
-    uint64_t epoch;        /* = term while leader, else 0 */
-    char leader_id[CLUSTER_NODE_ID_MAX];       /* "" when none is known */
-    char leader_api_addr[CLUSTER_ADDR_MAX];    /* "https://host:port" */
+    uint64_t epoch;                         /* = term while leader, else 0 */
+    char leader_id[CLUSTER_NODE_ID_MAX];    /* "" when none is known */
+    char leader_api_addr[CLUSTER_ADDR_MAX]; /* "https://host:port" */
     char leader_cluster_addr[CLUSTER_ADDR_MAX];
     uint64_t commit_index;
     uint64_t applied_index;
-    uint64_t last_index;   /* of the log */
+    uint64_t last_index; /* of the log */
 };
 
 struct cluster_options {
@@ -87,8 +87,9 @@ int cluster_sign(const char *ca, const char *csr, const char *node_id, struct bu
                  struct buf *ret_ca_certificate, struct err *err) MUST_CHECK;
 /*
  * Leader: adds a member, who becomes a voter by itself as soon as it has caught up (unless non_voter).
- * The same id again with another address replaces it. Waits until the first change is committed.
- * Errors: ERR_NOTLEADER, ERR_BUSY while another change runs, ERR_TIMEOUT.
+ * The node must answer at the address, for it says itself which disk it has: the same node id with another disk
+ * replaces the member, with the same disk and another address moves it. Other changes are waited for, and then until
+ * this one is committed. Errors: ERR_NOTLEADER, ERR_INVALID, ERR_BUSY, ERR_TIMEOUT with what was waited for.
  */
 int cluster_add_member(struct cluster *cluster, const char *node_id, const char *cluster_addr, bool non_voter,
                        struct err *err) MUST_CHECK;
@@ -102,8 +103,8 @@ struct cluster_member {
     bool voter;
     bool leader;
     bool self;
-    bool sealed;            /* as it last said */
-    uint64_t match_index;   /* known to the leader only */
+    bool sealed;             /* as it last said */
+    uint64_t match_index;    /* known to the leader only */
     int64_t last_contact_ms; /* since the leader heard it; -1 when not the leader or never */
 };
 /* The members as last committed; returns how many, at most CLUSTER_MEMBERS_MAX. */
@@ -132,7 +133,7 @@ bool cluster_leads(struct cluster *cluster, uint64_t epoch);
  * all that was committed by then is applied here. Waits at most a round trip to a majority. ERR_NOTLEADER; ERR_TIMEOUT.
  */
 int cluster_read_barrier(struct cluster *cluster, uint64_t epoch, struct err *err) MUST_CHECK;
-/* Hands leadership to node_id, or (NULL) to the best unsealed voter, and does not stand for election for 10 s. Waits. */
+/* Hands leadership to node_id, or (NULL) to the best unsealed voter, and does not stand for 10 s. Waits. */
 int cluster_step_down(struct cluster *cluster, const char *node_id, struct err *err) MUST_CHECK;
 /* Tells peers whether this node could serve. A sealed leader hands over to an unsealed voter at once. */
 void cluster_set_sealed(struct cluster *cluster, bool is_sealed);

@@ -154,7 +154,7 @@ static void take_status(struct cluster *cluster, const char *node_id, const void
     bool sealed = reader_u8(&reader) != 0;
     if (!get_text(&reader, addr, sizeof addr) || !get_text(&reader, api_addr, sizeof api_addr) ||
         !reader_done(&reader) || id == 0 || member_format(node_id, addr, false, formatted, NULL) != OK) {
-        log_warn("raft", "a malformed status of a peer is dropped");
+        log_debug("raft", "a malformed status of %s is dropped", node_id);
         return;
     }
     struct cluster_peer *peer = cluster_peer_make(cluster, node_id);

@@ -133,11 +133,11 @@ void driver_members_progress(struct driver *driver)
 
 static int begin(struct driver *driver, struct change change, struct err *err)
 {
-    if (driver->change.stage != CHANGE_NONE || driver->raft.configuration_uncommitted_index != 0)
+    if (driver->change.stage != CHANGE_NONE)
         return err_set(err, ERR_BUSY, "another change of the members is under way");
     change.deadline = driver_now(driver) + CHANGE_TIMEOUT_MS;
     driver->change = change;
-    propose_change(driver); /* or a later tick does */
+    propose_change(driver); /* or a later tick does, when a new voter is on its way, say */
     return OK;
 }
 

@@ -96,6 +96,7 @@ struct driver {
     struct buf scratch;
     uint64_t started;
     uint64_t ticked;      /* leader: the last heartbeat */
+    uint64_t complained;  /* when a peer's nonsense was last logged */
     uint64_t rests_until; /* does not stand for election before */
     uint64_t term_start;  /* leader: index of the first entry of its term; 0 before it is known */
     unsigned short state_before;

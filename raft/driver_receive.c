@@ -6,12 +6,23 @@
 #include "raft/driver_private.h"
 
 #define UNWRITTEN_MAX 4096
+#define COMPLAIN_MS   10000
 #define MEMORY_MAX    (192u << 20)
 
 /* A leader writes faster than this disk: it hears of it by our not confirming, and sends again. */
 static bool is_overloaded(const struct driver *driver)
 {
     return tail_last(&driver->tail) > driver->raft.last_stored + UNWRITTEN_MAX || driver->tail.kept_bytes > MEMORY_MAX;
+}
+
+/* Seldom enough that nobody can fill the server's log with it. */
+static bool may_complain(struct driver *driver)
+{
+    uint64_t now = driver_now(driver);
+    if (driver->complained != 0 && now < driver->complained + COMPLAIN_MS)
+        return false;
+    driver->complained = now;
+    return true;
 }
 
 static void step_append(struct driver *driver, struct message *message, unsigned from, unsigned n)
@@ -126,8 +137,9 @@ static bool is_acceptable(struct driver *driver, uint64_t from, const struct raf
     case RAFT_APPEND_ENTRIES:
         if (raft->state != RAFT_LEADER || message->append_entries.term != raft->current_term)
             return true;
-        log_error("raft", "a second leader in term %llu: its message is dropped",
-                  (unsigned long long)raft->current_term);
+        if (may_complain(driver))
+            log_error("raft", "a second leader in term %llu: its message is dropped",
+                      (unsigned long long)raft->current_term);
         return false;
     case RAFT_APPEND_ENTRIES_RESULT:
         return !is_outdated(driver, from, &message->append_entries_result);
@@ -155,7 +167,8 @@ static void receive_message(struct driver *driver, uint64_t from, const void *pa
 {
     struct message message;
     if (message_decode(payload, len, &message) != OK) {
-        log_warn("raft", "a malformed message from a peer is dropped");
+        if (may_complain(driver))
+            log_warn("raft", "a malformed message from a peer is dropped");
         return;
     }
     message.raft.server_id = from;

@@ -204,6 +204,29 @@ static void a_member_that_lags_too_far_gets_the_state(void **state)
     assert_true(rig_has(&rig, 3, 90));
 }
 
+static void *join_one(void *arg)
+{
+    rig_join(&rig, 0, (int)(intptr_t)arg, false);
+    return NULL;
+}
+
+static void several_who_join_at_once_all_become_members(void **state)
+{
+    (void)state;
+    pthread_t threads[RIG_NODES];
+    struct err err = {0};
+    for (int i = 0; i < RIG_NODES; i++)
+        rig_start(&rig, i);
+    assert_int_equal(cluster_bootstrap(rig.nodes[0].cluster, &rig.ca, &err), OK);
+    for (int i = 1; i < RIG_NODES; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, join_one, (void *)(intptr_t)i), 0);
+    for (int i = 1; i < RIG_NODES; i++)
+        pthread_join(threads[i], NULL);
+    rig_wait_voters(&rig, RIG_NODES);
+    put(rig_leader(&rig), 1);
+    rig_wait_equal(&rig);
+}
+
 struct writer {
     pthread_t thread;
     int number;
@@ -284,6 +307,7 @@ int main(int argc, char **argv)
         TEST("a removed member is a member no more", a_removed_member_is_a_member_no_more),
         TEST("a member with a new disk is replaced", a_member_with_a_new_disk_is_replaced),
         TEST("a member that lags too far gets the state", a_member_that_lags_too_far_gets_the_state),
+        TEST("several who join at once all become members", several_who_join_at_once_all_become_members),
         TEST("writers and readers at once get along", writers_and_readers_at_once_get_along),
         TEST("one commit takes little time", one_commit_takes_little_time),
     };
