@@ -14,7 +14,11 @@
 #ifdef COFFER_FAILPOINTS
 bool failpoint(const char *name);
 #else
-#define failpoint(name) (false)
+static inline bool failpoint(const char *name)
+{
+    (void)name;
+    return false;
+}
 #endif
 
 #endif

@@ -90,7 +90,7 @@ enum step_result step_confirm(struct request *req)
     if (req->is_committing && take_commit_result(req) == AGAIN)
         return AGAIN;
     (void)failpoint("request.after_commit");
-    if (req->epoch != 0 && req->rc == OK && !has_written && !cluster_leads(req->core->cluster, req->epoch) &&
+    if (req->epoch != 0 && req->rc == OK && !has_written && !has_flag(req, ROUTE_LOCAL) && !cluster_leads(req->core->cluster, req->epoch) &&
         !cluster_leads(req->core->cluster, core_epoch(req->core)))
         req->rc = fail(req, ERR_STANDBY, "node is not active");
     if (req->expiry_changed)

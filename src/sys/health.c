@@ -76,6 +76,12 @@ int sys_health(struct request *req)
     return OK;
 }
 
+/* As clients know it: an address among nodes is always spoken to by TLS. */
+static const char *cluster_url(struct request *req, const char *addr)
+{
+    return addr[0] != '\0' ? arena_printf(&req->arena, "https://%s", addr) : "";
+}
+
 int sys_leader(struct request *req)
 {
     enum core_standing standing = core_standing(req->core);
@@ -83,11 +89,11 @@ int sys_leader(struct request *req)
         return fail(req, ERR_SEALED, "Vault is sealed");
     struct cluster_status status;
     cluster_status(core_cluster(req->core), &status);
-    json_t *data =
-        json_pack("{s:b, s:b, s:s, s:s, s:b, s:i, s:I, s:I}", "ha_enabled", 1, "is_self", standing == CORE_ACTIVE,
-                  "leader_address", status.leader_api_addr, "leader_cluster_address", status.leader_cluster_addr,
-                  "performance_standby", 0, "performance_standby_last_remote_wal", 0, "raft_committed_index",
-                  (json_int_t)status.commit_index, "raft_applied_index", (json_int_t)status.applied_index);
+    json_t *data = json_pack("{s:b, s:b, s:s, s:s, s:b, s:i, s:I, s:I}", "ha_enabled", 1, "is_self",
+                             standing == CORE_ACTIVE, "leader_address", status.leader_api_addr,
+                             "leader_cluster_address", cluster_url(req, status.leader_cluster_addr),
+                             "performance_standby", 0, "performance_standby_last_remote_wal", 0, "raft_committed_index",
+                             (json_int_t)status.commit_index, "raft_applied_index", (json_int_t)status.applied_index);
     if (standing == CORE_ACTIVE) {
         char since[40];
         clock_format_rfc3339(core_active_since_ns(req->core), since, sizeof since);
@@ -97,7 +103,7 @@ int sys_leader(struct request *req)
     return OK;
 }
 
-static json_t *describe_node(const struct cluster_member *member)
+static json_t *describe_node(struct request *req, const struct cluster_member *member)
 {
     char echo[40];
     json_t *last_echo = json_null();
@@ -106,8 +112,8 @@ static json_t *describe_node(const struct cluster_member *member)
         last_echo = json_string(echo);
     }
     return json_pack("{s:s, s:s, s:s, s:b, s:o, s:s}", "hostname", member->node_id, "api_address", member->api_addr,
-                     "cluster_address", member->cluster_addr, "active_node", member->leader, "last_echo", last_echo,
-                     "version", COFFER_VERSION);
+                     "cluster_address", cluster_url(req, member->cluster_addr), "active_node", member->leader,
+                     "last_echo", last_echo, "version", COFFER_VERSION);
 }
 
 int sys_ha_status(struct request *req)
@@ -117,7 +123,7 @@ int sys_ha_status(struct request *req)
     int n = cluster_members(core_cluster(req->core), members, &index);
     json_t *nodes = json_array();
     for (int i = 0; i < n; i++)
-        json_array_append_new(nodes, describe_node(&members[i]));
+        json_array_append_new(nodes, describe_node(req, &members[i]));
     reply_data(req, json_pack("{s:o}", "nodes", nodes));
     return OK;
 }
