@@ -60,7 +60,7 @@ static void on_settle(uv_prepare_t *settle)
         uv_timer_start(&cluster->timer, cluster->timer.timer_cb, due > now ? due - now : 0, 0);
     }
     cluster_publish(cluster);
-    request_finish_settled(cluster);
+    call_finish_settled(cluster);
 }
 
 static void run_tasks(struct cluster *cluster)
@@ -271,11 +271,11 @@ static void on_net_closed(void *ctx)
     cluster_end_loop(cluster);
 }
 
-static void fail_waiting(struct request **request)
+static void fail_waiting(struct call **call)
 {
-    if (*request != NULL)
-        call_finish(*request, ERR_NOTLEADER, 0);
-    *request = NULL;
+    if (*call != NULL)
+        call_finish(*call, ERR_NOTLEADER, 0);
+    *call = NULL;
 }
 
 static void run_stop(struct cluster *cluster, struct task *task)
@@ -289,7 +289,7 @@ static void run_stop(struct cluster *cluster, struct task *task)
         driver_stop(cluster->driver);
     cluster->driver = NULL;
     worker_stop(&cluster->writer);
-    request_finish_settled(cluster);
+    call_finish_settled(cluster);
     fail_waiting(&cluster->bootstrapping);
     fail_waiting(&cluster->reopen);
     for (unsigned i = 0; i < cluster->n_peers; i++)

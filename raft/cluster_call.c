@@ -9,29 +9,29 @@
 #define READ_TIMEOUT_MS 5000
 #define REST_MS         10000
 
-static struct request *call_of(struct task *task)
+static struct call *call_of(struct task *task)
 {
-    return (struct request *)task;
+    return (struct call *)task;
 }
 
 /* True when the driver has it; else it was answered. */
-static void answer_unless(struct request *request, int rc)
+static void answer_unless(struct call *call, int rc)
 {
     if (rc != OK)
-        call_finish(request, rc, 0);
+        call_finish(call, rc, 0);
 }
 
 static void run_submit(struct cluster *cluster, struct task *task)
 {
-    struct request *request = call_of(task);
-    struct entry *entry = request->entry;
-    request->entry = NULL;
+    struct call *call = call_of(task);
+    struct entry *entry = call->entry;
+    call->entry = NULL;
     if (cluster->driver != NULL) {
-        answer_unless(request, driver_submit(cluster->driver, request->epoch, entry, request));
+        answer_unless(call, driver_submit(cluster->driver, call->epoch, entry, call));
         return;
     }
     entry_unref(entry);
-    call_finish(request, ERR_NOTLEADER, 0);
+    call_finish(call, ERR_NOTLEADER, 0);
 }
 
 void cluster_submit(struct cluster *cluster, uint64_t epoch, const void *entry, size_t len, cluster_submit_cb *cb,
@@ -41,52 +41,51 @@ void cluster_submit(struct cluster *cluster, uint64_t epoch, const void *entry, 
         cb(arg, ERR_TOO_LARGE, 0);
         return;
     }
-    struct request *request = call_new(cluster, run_submit);
-    request->epoch = epoch;
-    request->entry = entry_new(0, 0, ENTRY_COMMAND, entry, len);
-    request->cb = cb;
-    request->arg = arg;
-    cluster_post(cluster, &request->task);
+    struct call *call = call_new(cluster, run_submit);
+    call->epoch = epoch;
+    call->entry = entry_new(0, 0, ENTRY_COMMAND, entry, len);
+    call->cb = cb;
+    call->arg = arg;
+    cluster_post(cluster, &call->task);
 }
 
 static void run_read(struct cluster *cluster, struct task *task)
 {
-    struct request *request = call_of(task);
-    answer_unless(request,
-                  cluster->driver == NULL ? ERR_NOTLEADER : driver_read(cluster->driver, request->epoch, request));
+    struct call *call = call_of(task);
+    answer_unless(call, cluster->driver == NULL ? ERR_NOTLEADER : driver_read(cluster->driver, call->epoch, call));
 }
 
 int cluster_read_barrier(struct cluster *cluster, uint64_t epoch, struct err *err)
 {
-    struct request *request = call_new(cluster, run_read);
-    request->epoch = epoch;
-    return call_wait(request, READ_TIMEOUT_MS, err);
+    struct call *call = call_new(cluster, run_read);
+    call->epoch = epoch;
+    return call_wait(call, READ_TIMEOUT_MS, err);
 }
 
 static void run_step_down(struct cluster *cluster, struct task *task)
 {
-    struct request *request = call_of(task);
+    struct call *call = call_of(task);
     uint64_t to = 0;
     int rc = cluster->driver == NULL ? ERR_NOTLEADER : OK;
-    if (rc == OK && request->node_id[0] != '\0') {
+    if (rc == OK && call->node_id[0] != '\0') {
         const struct raft_server *server =
-            configuration_find_node(driver_configuration(cluster->driver), request->node_id);
+            configuration_find_node(driver_configuration(cluster->driver), call->node_id);
         if (server == NULL)
-            rc = err_set(&request->err, ERR_NOTFOUND, "there is no such member");
+            rc = err_set(&call->err, ERR_NOTFOUND, "there is no such member");
         else
             to = server->id;
     }
     if (rc == OK)
-        rc = driver_transfer(cluster->driver, to, REST_MS, request, &request->err);
-    answer_unless(request, rc);
+        rc = driver_transfer(cluster->driver, to, REST_MS, call, &call->err);
+    answer_unless(call, rc);
 }
 
 int cluster_step_down(struct cluster *cluster, const char *node_id, struct err *err)
 {
-    struct request *request = call_new(cluster, run_step_down);
+    struct call *call = call_new(cluster, run_step_down);
     if (node_id != NULL)
-        memcpy(request->node_id, node_id, strnlen(node_id, sizeof request->node_id - 1));
-    return call_wait(request, CLUSTER_WAIT_MS, err);
+        memcpy(call->node_id, node_id, strnlen(node_id, sizeof call->node_id - 1));
+    return call_wait(call, CLUSTER_WAIT_MS, err);
 }
 
 struct seal_task {

@@ -9,9 +9,9 @@
 
 #define ADD_TIMEOUT_MS 10000
 
-static struct request *call_of(struct task *task)
+static struct call *call_of(struct task *task)
 {
-    return (struct request *)task;
+    return (struct call *)task;
 }
 
 static void copy_text(char *to, size_t size, const char *from)
@@ -68,25 +68,25 @@ static int begin_log(struct cluster *cluster, struct err *err)
 
 static void run_bootstrap(struct cluster *cluster, struct task *task)
 {
-    struct request *request = call_of(task);
-    int rc = cluster->driver == NULL || cluster->bootstrapping != NULL ? ERR_BUSY : begin_log(cluster, &request->err);
+    struct call *call = call_of(task);
+    int rc = cluster->driver == NULL || cluster->bootstrapping != NULL ? ERR_BUSY : begin_log(cluster, &call->err);
     if (rc != OK) {
         if (cluster->driver == NULL && !cluster->closing)
-            cluster_die("the new log cannot be taken up: %s", err_text(&request->err));
-        call_finish(request, rc, 0);
+            cluster_die("the new log cannot be taken up: %s", err_text(&call->err));
+        call_finish(call, rc, 0);
         return;
     }
     cluster->standing_changed = true;
-    cluster->bootstrapping = request;
+    cluster->bootstrapping = call;
 }
 
 void cluster_bootstrap_progress(struct cluster *cluster)
 {
-    struct request *request = cluster->bootstrapping;
+    struct call *call = cluster->bootstrapping;
     if (cluster->status.role != CLUSTER_LEADER)
         return;
     cluster->bootstrapping = NULL;
-    call_finish(request, OK, 0);
+    call_finish(call, OK, 0);
 }
 
 static void run_reopen(struct cluster *cluster, struct task *task)
@@ -159,33 +159,43 @@ int cluster_sign(const char *ca, const char *csr, const char *node_id, struct bu
 
 static void add_now(struct cluster *cluster, struct cluster_peer *peer)
 {
-    struct request *request = peer->adding;
+    struct call *call = peer->adding;
     peer->adding = NULL;
-    int rc = driver_add_member(cluster->driver, peer->id, peer->node_id, request->addr, request->flag, request,
-                               &request->err);
-    if (rc != OK)
-        call_finish(request, rc, 0);
+    int rc = driver_add_member(cluster->driver, peer->id, peer->node_id, call->addr, call->flag, call, &call->err);
+    if (rc == ERR_BUSY)
+        peer->adding = call; /* its turn comes */
+    else if (rc != OK)
+        call_finish(call, rc, 0);
 }
 
 void cluster_add_heard(struct cluster *cluster, struct cluster_peer *peer)
 {
+    peer->answered = true;
     if (peer->adding != NULL)
         add_now(cluster, peer);
+}
+
+void cluster_add_progress(struct cluster *cluster)
+{
+    for (unsigned i = 0; i < cluster->n_peers; i++)
+        if (cluster->peers[i].adding != NULL && cluster->peers[i].answered)
+            add_now(cluster, &cluster->peers[i]);
 }
 
 void cluster_add_tick(struct cluster *cluster)
 {
     for (unsigned i = 0; i < cluster->n_peers; i++) {
-        struct request *request = cluster->peers[i].adding;
-        if (request == NULL || cluster_now() < request->deadline)
+        struct call *call = cluster->peers[i].adding;
+        if (call == NULL || cluster_now() < call->deadline)
             continue;
         cluster->peers[i].adding = NULL;
-        err_set(&request->err, ERR_TIMEOUT, "the node does not answer at %s", request->addr);
-        call_finish(request, ERR_TIMEOUT, 0);
+        if (call->err.code == OK)
+            err_set(&call->err, ERR_TIMEOUT, "the node does not answer at %s", call->addr);
+        call_finish(call, ERR_TIMEOUT, 0);
     }
 }
 
-static int begin_add(struct cluster *cluster, struct request *request)
+static int begin_add(struct cluster *cluster, struct call *call)
 {
     struct driver_standing standing;
     char address[MEMBER_ADDRESS_MAX];
@@ -193,57 +203,57 @@ static int begin_add(struct cluster *cluster, struct request *request)
         return ERR_NOTLEADER;
     driver_standing(cluster->driver, &standing);
     if (standing.role != CLUSTER_LEADER)
-        return err_set(&request->err, ERR_NOTLEADER, "this node does not lead");
-    int rc = member_format(request->node_id, request->addr, request->flag, address, &request->err);
+        return err_set(&call->err, ERR_NOTLEADER, "this node does not lead");
+    int rc = member_format(call->node_id, call->addr, call->flag, address, &call->err);
     if (rc != OK)
         return rc;
-    if (strcmp(request->node_id, cluster->node_id) == 0)
-        return err_set(&request->err, ERR_INVALID, "this node leads: it cannot be added");
-    struct cluster_peer *peer = cluster_peer_make(cluster, request->node_id);
+    if (strcmp(call->node_id, cluster->node_id) == 0)
+        return err_set(&call->err, ERR_INVALID, "this node leads: it cannot be added");
+    struct cluster_peer *peer = cluster_peer_make(cluster, call->node_id);
     if (peer == NULL || peer->adding != NULL)
-        return err_set(&request->err, ERR_BUSY, "this member is being added already");
-    memcpy(peer->addr, request->addr, sizeof peer->addr);
+        return err_set(&call->err, ERR_BUSY, "this member is being added already");
+    memcpy(peer->addr, call->addr, sizeof peer->addr);
     peer->heard = cluster_now();
-    request->deadline = cluster_now() + ADD_TIMEOUT_MS;
-    peer->adding = request; /* answered when its next status comes */
+    peer->answered = false;
+    call->deadline = cluster_now() + ADD_TIMEOUT_MS;
+    peer->adding = call; /* answered when its next status comes */
     cluster_peers_dial(cluster);
     return OK;
 }
 
 static void run_add(struct cluster *cluster, struct task *task)
 {
-    struct request *request = call_of(task);
-    int rc = begin_add(cluster, request);
+    struct call *call = call_of(task);
+    int rc = begin_add(cluster, call);
     if (rc != OK)
-        call_finish(request, rc, 0);
+        call_finish(call, rc, 0);
 }
 
 int cluster_add_member(struct cluster *cluster, const char *node_id, const char *cluster_addr, bool non_voter,
                        struct err *err)
 {
-    struct request *request = call_new(cluster, run_add);
-    copy_text(request->node_id, sizeof request->node_id, node_id);
-    copy_text(request->addr, sizeof request->addr, cluster_addr);
-    request->flag = non_voter;
-    return call_wait(request, 2 * CLUSTER_WAIT_MS, err);
+    struct call *call = call_new(cluster, run_add);
+    copy_text(call->node_id, sizeof call->node_id, node_id);
+    copy_text(call->addr, sizeof call->addr, cluster_addr);
+    call->flag = non_voter;
+    return call_wait(call, 2 * CLUSTER_WAIT_MS, err);
 }
 
 static void run_remove(struct cluster *cluster, struct task *task)
 {
-    struct request *request = call_of(task);
+    struct call *call = call_of(task);
     const struct raft_server *server =
-        cluster->driver == NULL ? NULL
-                                : configuration_find_node(driver_configuration(cluster->driver), request->node_id);
+        cluster->driver == NULL ? NULL : configuration_find_node(driver_configuration(cluster->driver), call->node_id);
     int rc = cluster->driver == NULL
                  ? ERR_NOTLEADER
-                 : driver_remove_member(cluster->driver, server == NULL ? 0 : server->id, request, &request->err);
+                 : driver_remove_member(cluster->driver, server == NULL ? 0 : server->id, call, &call->err);
     if (rc != OK)
-        call_finish(request, rc, 0);
+        call_finish(call, rc, 0);
 }
 
 int cluster_remove_member(struct cluster *cluster, const char *node_id, struct err *err)
 {
-    struct request *request = call_new(cluster, run_remove);
-    copy_text(request->node_id, sizeof request->node_id, node_id);
-    return call_wait(request, CLUSTER_WAIT_MS, err);
+    struct call *call = call_new(cluster, run_remove);
+    copy_text(call->node_id, sizeof call->node_id, node_id);
+    return call_wait(call, CLUSTER_WAIT_MS, err);
 }

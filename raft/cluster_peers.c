@@ -221,12 +221,12 @@ int cluster_open_net(struct cluster *cluster, struct err *err)
 
 static void open_again(struct cluster *cluster)
 {
-    struct request *request = cluster->reopen;
+    struct call *call = cluster->reopen;
     cluster->reopen = NULL;
-    int rc = cluster_open_net(cluster, &request->err);
+    int rc = cluster_open_net(cluster, &call->err);
     if (rc == OK)
         cluster_peers_dial(cluster);
-    call_finish(request, rc, 0);
+    call_finish(call, rc, 0);
 }
 
 static void on_closed(void *ctx)
@@ -240,9 +240,9 @@ static void on_closed(void *ctx)
         open_again(cluster);
 }
 
-void cluster_reopen_net(struct cluster *cluster, struct request *request)
+void cluster_reopen_net(struct cluster *cluster, struct call *call)
 {
-    cluster->reopen = request;
+    cluster->reopen = call;
     if (cluster->net == NULL) {
         open_again(cluster);
         return;

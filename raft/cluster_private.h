@@ -58,16 +58,16 @@ void worker_stop(struct worker *worker);
 /* Sleeps until ms have passed or the worker is to stop; false in the latter case. */
 bool worker_rest(struct worker *worker, int ms);
 
-/* ---- A caller's request ---- */
+/* ---- What a caller asked for ---- */
 
-struct request {
+struct call {
     struct task task;
     struct cluster *cluster;
     uint64_t epoch;
     struct entry *entry;
     cluster_submit_cb *cb; /* NULL: somebody waits */
     void *arg;
-    /* For who waits. The request is freed when both sides have let go. */
+    /* For who waits. The call is freed when both sides have let go. */
     atomic_int holders;
     pthread_mutex_t lock;
     pthread_cond_t done;
@@ -82,14 +82,14 @@ struct request {
     uint64_t deadline;
 };
 
-struct request *call_new(struct cluster *cluster, void (*run)(struct cluster *, struct task *));
+struct call *call_new(struct cluster *cluster, void (*run)(struct cluster *, struct task *));
 /* Notes the answer; it is given before the loop waits, when the standing that goes with it can be seen. */
-void call_settle(struct request *request, int rc, uint64_t index);
-void request_finish_settled(struct cluster *cluster);
-/* Answers it; the loop must not touch it any more. The sentence in request->err may have been set before. */
-void call_finish(struct request *request, int rc, uint64_t index);
+void call_settle(struct call *call, int rc, uint64_t index);
+void call_finish_settled(struct cluster *cluster);
+/* Answers it; the loop must not touch it any more. The sentence in call->err may have been set before. */
+void call_finish(struct call *call, int rc, uint64_t index);
 /* Posts it, waits, frees it. */
-int call_wait(struct request *request, int timeout_ms, struct err *err);
+int call_wait(struct call *call, int timeout_ms, struct err *err);
 
 /* ---- Peers, as the loop knows them ---- */
 
@@ -100,8 +100,9 @@ struct cluster_peer {
     char api_addr[CLUSTER_ADDR_MAX];
     bool sealed;
     bool is_member;
-    uint64_t heard;         /* when it was last heard, as driver_ops.now counts */
-    struct request *adding; /* waits to learn its number */
+    uint64_t heard;      /* when it was last heard, as driver_ops.now counts */
+    struct call *adding; /* waits to learn its number */
+    bool answered;       /* since then */
 };
 
 /* A long frame that is coming in. */
@@ -129,7 +130,7 @@ struct cluster {
     struct driver *driver; /* NULL before it is started and after it is stopped */
     struct net *net;       /* NULL while the node has no identity */
     bool net_closing;
-    struct request *reopen; /* waits for the net to be opened anew */
+    struct call *reopen; /* waits for the net to be opened anew */
     bool closing;
     bool standing_changed;
     bool log_full, state_full;
@@ -138,7 +139,7 @@ struct cluster {
     unsigned n_peers;
     struct buf frame;
     struct cluster_assembly assembly;
-    struct request *bootstrapping;
+    struct call *bootstrapping;
     struct task *finished, **finished_end; /* requests that are answered once the standing is published */
     uint64_t members_seen;                 /* a digest of those whom the net was told of */
     /* workers */
@@ -193,8 +194,8 @@ struct cluster_peer *cluster_peer_make(struct cluster *cluster, const char *node
 /* The node that bears a number, or NULL. */
 const char *cluster_node_of(struct cluster *cluster, uint64_t id);
 int cluster_open_net(struct cluster *cluster, struct err *err);
-/* Closes what is open and opens it with the identity as it is now, then finishes the request. */
-void cluster_reopen_net(struct cluster *cluster, struct request *request);
+/* Closes what is open and opens it with the identity as it is now, then finishes the call. */
+void cluster_reopen_net(struct cluster *cluster, struct call *call);
 
 /* ---- cluster_frame.c ---- */
 void cluster_frame_send(struct cluster *cluster, uint64_t to, uint8_t type, const void *payload, size_t len);
@@ -224,6 +225,8 @@ void cluster_import_over(struct cluster *cluster);
 /* ---- cluster_join.c ---- */
 void cluster_bootstrap_progress(struct cluster *cluster);
 void cluster_add_heard(struct cluster *cluster, struct cluster_peer *peer);
+/* Those who answered, but had to wait for another change. */
+void cluster_add_progress(struct cluster *cluster);
 void cluster_add_tick(struct cluster *cluster);
 
 #endif

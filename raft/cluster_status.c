@@ -92,6 +92,7 @@ void cluster_publish(struct cluster *cluster)
     bool has_changed = cluster->standing_changed;
     cluster->standing_changed = false;
     if (has_changed) {
+        cluster_add_progress(cluster);
         cluster_peers_refresh(cluster);
         find_leader(cluster, standing.leader, &next);
     }

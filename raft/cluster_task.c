@@ -129,84 +129,84 @@ bool worker_rest(struct worker *worker, int ms)
 
 /* ---- Requests ---- */
 
-struct request *call_new(struct cluster *cluster, void (*run)(struct cluster *, struct task *))
+struct call *call_new(struct cluster *cluster, void (*run)(struct cluster *, struct task *))
 {
-    struct request *request = calloc(1, sizeof *request);
-    if (request == NULL)
+    struct call *call = calloc(1, sizeof *call);
+    if (call == NULL)
         abort();
-    request->task.run = run;
-    request->cluster = cluster;
-    atomic_init(&request->holders, 1);
-    pthread_mutex_init(&request->lock, NULL);
-    cond_init(&request->done);
-    return request;
+    call->task.run = run;
+    call->cluster = cluster;
+    atomic_init(&call->holders, 1);
+    pthread_mutex_init(&call->lock, NULL);
+    cond_init(&call->done);
+    return call;
 }
 
-static void let_go(struct request *request)
+static void let_go(struct call *call)
 {
-    if (atomic_fetch_sub(&request->holders, 1) > 1)
+    if (atomic_fetch_sub(&call->holders, 1) > 1)
         return;
-    pthread_mutex_destroy(&request->lock);
-    pthread_cond_destroy(&request->done);
-    free(request);
+    pthread_mutex_destroy(&call->lock);
+    pthread_cond_destroy(&call->done);
+    free(call);
 }
 
-void call_finish(struct request *request, int rc, uint64_t index)
+void call_finish(struct call *call, int rc, uint64_t index)
 {
-    if (request->cb != NULL) {
-        request->cb(request->arg, rc, index);
+    if (call->cb != NULL) {
+        call->cb(call->arg, rc, index);
     } else {
-        pthread_mutex_lock(&request->lock);
-        request->rc = rc;
-        request->index = index;
-        request->is_done = true;
-        pthread_cond_signal(&request->done);
-        pthread_mutex_unlock(&request->lock);
+        pthread_mutex_lock(&call->lock);
+        call->rc = rc;
+        call->index = index;
+        call->is_done = true;
+        pthread_cond_signal(&call->done);
+        pthread_mutex_unlock(&call->lock);
     }
-    let_go(request);
+    let_go(call);
 }
 
-void call_settle(struct request *request, int rc, uint64_t index)
+void call_settle(struct call *call, int rc, uint64_t index)
 {
-    struct cluster *cluster = request->cluster;
-    request->rc = rc;
-    request->index = index;
-    request->task.next = NULL;
-    *(cluster->finished == NULL ? &cluster->finished : cluster->finished_end) = &request->task;
-    cluster->finished_end = &request->task.next;
+    struct cluster *cluster = call->cluster;
+    call->rc = rc;
+    call->index = index;
+    call->task.next = NULL;
+    *(cluster->finished == NULL ? &cluster->finished : cluster->finished_end) = &call->task;
+    cluster->finished_end = &call->task.next;
 }
 
-void request_finish_settled(struct cluster *cluster)
+void call_finish_settled(struct cluster *cluster)
 {
     struct task *task = cluster->finished;
     cluster->finished = NULL;
     for (struct task *next; task != NULL; task = next) {
-        struct request *request = (struct request *)task;
+        struct call *call = (struct call *)task;
         next = task->next;
-        call_finish(request, request->rc, request->index);
+        call_finish(call, call->rc, call->index);
     }
 }
 
-int call_wait(struct request *request, int timeout_ms, struct err *err)
+int call_wait(struct call *call, int timeout_ms, struct err *err)
 {
     struct timespec until = after_ms(timeout_ms);
-    request->deadline = cluster_now() + (uint64_t)timeout_ms;
-    atomic_store(&request->holders, 2);
-    cluster_post(request->cluster, &request->task);
-    pthread_mutex_lock(&request->lock);
-    while (!request->is_done && pthread_cond_timedwait(&request->done, &request->lock, &until) != ETIMEDOUT)
+    call->deadline = cluster_now() + (uint64_t)timeout_ms;
+    atomic_store(&call->holders, 2);
+    cluster_post(call->cluster, &call->task);
+    pthread_mutex_lock(&call->lock);
+    while (!call->is_done && pthread_cond_timedwait(&call->done, &call->lock, &until) != ETIMEDOUT)
         ;
     int rc = ERR_TIMEOUT;
-    if (request->is_done) {
-        rc = request->rc;
+    if (call->is_done) {
+        rc = call->rc;
         if (rc != OK && err != NULL) {
-            *err = request->err;
+            *err = call->err;
             err->code = rc;
         }
     } else {
         err_set(err, ERR_TIMEOUT, "the cluster did not answer in time");
     }
-    pthread_mutex_unlock(&request->lock);
-    let_go(request);
+    pthread_mutex_unlock(&call->lock);
+    let_go(call);
     return rc;
 }

@@ -8,17 +8,17 @@
  * ops and ended by an event below.
  *
  * libraft's core is right only together with rules that it leaves to its user. They stand where they are kept:
- *   R1a  a change of members waits until an entry of the leader's own term is committeddriver_members.c
- *   R1b  every voter of a new set of voters is there and knows the last committed set,driver_members.c
- *        and who does not know yet that it is a voter votes all the same             driver_receive.c
- *   R2   an AppendEntries is handed on in pieces that begin with each change of membersdriver_receive.c
- *   R3   a refused pre-vote carries the refuser's own term                           driver_send.c
- *   R4   a node that has just started lets requests for votes pass for one election timeoutdriver_receive.c
- *   R5   a sole voter takes a new term before it elects itself                       driver_start.c, driver.c
- *   R6   an AppendEntries that reaches back behind the compacted log is cut there    driver_receive.c
- *   R7   a refusal by a peer that has confirmed more since is dropped                driver_receive.c
- *   N2   never two snapshots at once to one peer                                     driver_send.c
- *   N3   what is written after a pause is sent at once, not with the next heartbeat  driver_lead.c
+ *   R1a  a change of members waits until an entry of the leader's own term is committed        driver_members.c
+ *   R1b  every voter of a new set of voters is there and knows the last committed set,         driver_members.c
+ *        and who does not know yet that it is a voter votes all the same                       driver_receive.c
+ *   R2   an AppendEntries is handed on in pieces that begin with each change of members        driver_receive.c
+ *   R3   a refused pre-vote carries the refuser's own term                                     driver_send.c
+ *   R4   a node that has just started lets requests for votes pass for one election timeout    driver_receive.c
+ *   R5   a sole voter takes a new term before it elects itself                                 driver_start.c, driver.c
+ *   R6   an AppendEntries that reaches back behind the compacted log is cut there              driver_receive.c
+ *   R7   a refusal by a peer that has confirmed more since is dropped                          driver_receive.c
+ *   N2   never two snapshots at once to one peer                                               driver_send.c
+ *   N3   what is written after a pause is sent at once, not with the next heartbeat            driver_lead.c
  *
  * Threads: one, whichever; ops are called on it.
  */

@@ -6,6 +6,8 @@
 /* Entries that may wait for a quorum. A follower that has others in their place gives them up one round trip each. */
 #define UNCOMMITTED_MAX   2048
 #define UNCOMMITTED_BYTES (256u << 20)
+/* So long submissions wait for room on the disk. */
+#define STUCK_PATIENCE_MS 1000
 
 int driver_append(struct driver *driver, struct entry *entry)
 {
@@ -51,18 +53,24 @@ static void begin_term(struct driver *driver)
     driver->term_start = tail_last(&driver->tail);
 }
 
-static void end_term(struct driver *driver)
+/* Answers the submissions behind an index: of them nobody knows what becomes. */
+static void give_up_behind(struct driver *driver, uint64_t index)
 {
-    driver->term_start = 0;
-    /* What is committed will be applied and is answered then; of the rest nobody knows. */
     size_t keep = 0;
-    while (keep < driver->submissions.count && fifo_at(&driver->submissions, keep)->index <= driver->raft.commit_index)
+    while (keep < driver->submissions.count && fifo_at(&driver->submissions, keep)->index <= index)
         keep++;
     while (driver->submissions.count > keep) {
         void *token = fifo_at(&driver->submissions, keep)->token;
         fifo_remove(&driver->submissions, keep);
         driver_done(driver, token, ERR_UNAVAILABLE, 0);
     }
+}
+
+static void end_term(struct driver *driver)
+{
+    driver->term_start = 0;
+    /* What is committed will be applied, and is answered then; unless there is no room to apply it in. */
+    give_up_behind(driver, driver->log_stuck ? driver->applied : driver->raft.commit_index);
     driver_read_lost(driver, ERR_NOTLEADER);
     driver_members_lost(driver);
     if (driver->transfer.running) {
@@ -209,7 +217,9 @@ void driver_lead_tick(struct driver *driver)
         driver_done(driver, token, ERR_TIMEOUT, 0);
     }
     hand_over(driver);
-    driver->ops->changed(driver->ctx); /* how long it leads for certain */
+    if (driver->log_stuck && driver_now(driver) >= driver->stuck_since + STUCK_PATIENCE_MS)
+        give_up_behind(driver, driver->applied); /* nobody took over, and nobody knows when there will be room */
+    driver->ops->changed(driver->ctx);           /* how long it leads for certain */
 }
 
 void driver_peer_sealed(struct driver *driver, uint64_t peer, bool is_sealed)
@@ -228,7 +238,11 @@ void driver_set_sealed(struct driver *driver, bool is_sealed)
 
 void driver_log_stuck(struct driver *driver, bool is_stuck)
 {
+    if (is_stuck && !driver->log_stuck)
+        driver->stuck_since = driver_now(driver);
     driver->log_stuck = is_stuck;
     if (driver->raft.state == RAFT_LEADER)
         hand_over(driver);
+    else if (is_stuck)
+        give_up_behind(driver, driver->applied);
 }

@@ -112,6 +112,7 @@ struct driver {
     bool installing;
     struct raft_snapshot_metadata install;
     bool log_stuck;
+    uint64_t stuck_since;
     bool sealed;
     bool broken; /* fatal was called: nothing is done any more */
     struct fifo submissions;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -47,6 +48,8 @@ void rig_close(struct rig *rig)
     for (int i = 0; i < RIG_NODES; i++)
         if (rig->nodes[i].cluster != NULL)
             rig_stop(rig, i);
+    for (int i = 0; i < RIG_NODES; i++)
+        (void)umount2(rig->nodes[i].dir, MNT_DETACH); /* some tests give a node a small disk */
     buf_close(&rig->ca);
     file_remove_tree(rig->dir, NULL);
 }
@@ -78,7 +81,7 @@ void rig_stop(struct rig *rig, int i)
     node->cluster = NULL;
 }
 
-void rig_join(struct rig *rig, int leader, int i, bool non_voter)
+void rig_join(struct rig *rig, int i, bool non_voter)
 {
     struct rig_node *node = &rig->nodes[i];
     struct err err = {0};
@@ -86,7 +89,10 @@ void rig_join(struct rig *rig, int leader, int i, bool non_voter)
     must(cluster_join_request(node->cluster, &csr, &err), &err);
     must(cluster_sign(buf_str(&rig->ca), buf_str(&csr), node->node_id, &certificate, &ca, &err), &err);
     must(cluster_join_accept(node->cluster, buf_str(&certificate), buf_str(&ca), &err), &err);
-    must(cluster_add_member(rig->nodes[leader].cluster, node->node_id, node->addr, non_voter, &err), &err);
+    int rc = cluster_add_member(rig->nodes[rig_leader(rig)].cluster, node->node_id, node->addr, non_voter, &err);
+    for (int tries = 0; tries < 5 && (rc == ERR_NOTLEADER || rc == ERR_UNAVAILABLE); tries++) /* on a busy machine */
+        rc = cluster_add_member(rig->nodes[rig_leader(rig)].cluster, node->node_id, node->addr, non_voter, &err);
+    must(rc, &err);
     buf_close(&csr);
     buf_close(&certificate);
     buf_close(&ca);
@@ -99,7 +105,7 @@ void rig_form(struct rig *rig, int n)
         rig_start(rig, i);
     must(cluster_bootstrap(rig->nodes[0].cluster, &rig->ca, &err), &err);
     for (int i = 1; i < n; i++)
-        rig_join(rig, 0, i, false);
+        rig_join(rig, i, false);
     rig_wait_voters(rig, n);
 }
 

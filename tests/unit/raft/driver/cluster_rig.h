@@ -33,7 +33,7 @@ void rig_start(struct rig *rig, int i);
 void rig_stop(struct rig *rig, int i);
 /* Node 0 begins a cluster, the others up to n join it and become voters. */
 void rig_form(struct rig *rig, int n);
-void rig_join(struct rig *rig, int leader, int i, bool non_voter);
+void rig_join(struct rig *rig, int i, bool non_voter);
 /* Waits for a leader among the nodes that are up; returns which. */
 int rig_leader(struct rig *rig);
 uint64_t rig_epoch(struct rig *rig, int i);

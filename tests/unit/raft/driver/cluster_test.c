@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The real thing: loop, journal, store and TLS, in one process. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -177,7 +181,7 @@ static void a_member_with_a_new_disk_is_replaced(void **state)
     assert_int_equal(system(command), 0);
     put(leader, 2);
     rig_start(&rig, other);
-    rig_join(&rig, leader, other, false);
+    rig_join(&rig, other, false);
     rig_wait_voters(&rig, 3);
     rig_wait_equal(&rig);
     assert_true(rig_has(&rig, other, 1));
@@ -198,15 +202,98 @@ static void a_member_that_lags_too_far_gets_the_state(void **state)
     assert_true(rig_has(&rig, other, 1));
     /* And a new member, who has nothing. */
     rig_start(&rig, 3);
-    rig_join(&rig, leader, 3, false);
+    rig_join(&rig, 3, false);
     rig_wait_voters(&rig, 4);
     rig_wait_equal(&rig);
     assert_true(rig_has(&rig, 3, 90));
 }
 
+/* Leaves so many bytes of the file system at a path. */
+static void fill(const char *path, off_t leave)
+{
+    struct statvfs info;
+    char name[300];
+    snprintf(name, sizeof name, "%s/filler", path);
+    assert_int_equal(statvfs(path, &info), 0);
+    int fd = open(name, O_RDWR | O_CREAT, 0600);
+    assert_int_equal(posix_fallocate(fd, 0, (off_t)(info.f_bavail * info.f_frsize) - leave), 0);
+    close(fd);
+}
+
+static void make_room(const char *path)
+{
+    char name[300];
+    snprintf(name, sizeof name, "%s/filler", path);
+    assert_int_equal(unlink(name), 0);
+}
+
+/* What node i holds lies in a small file system of its own. False where one cannot be had. */
+static bool mount_small(int i)
+{
+    assert_int_equal(mkdir(rig.nodes[i].dir, 0700), 0);
+    return mount("tmpfs", rig.nodes[i].dir, "tmpfs", 0, "size=48m") == 0;
+}
+
+static void a_full_disk_acknowledges_nothing_and_goes_on_when_there_is_room(void **state)
+{
+    (void)state;
+    if (!mount_small(0)) {
+        skip();
+        return;
+    }
+    rig_form(&rig, 1);
+    put(0, 1);
+    uint64_t epoch = rig_epoch(&rig, 0), number = 2;
+    fill(rig.nodes[0].dir, 1 << 20);
+    int rc = OK;
+    while (rc == OK && number < 100)
+        rc = rig_put(&rig, 0, epoch, number++, 200000, NULL);
+    assert_int_equal(rc, ERR_UNAVAILABLE); /* it may still take effect */
+    assert_int_equal(rig_put(&rig, 0, epoch, 1000, 10, NULL), ERR_NOSPACE);
+    make_room(rig.nodes[0].dir);
+    for (int64_t end = clock_steady_ms() + 10000; (rc = rig_put(&rig, 0, epoch, 1001, 10, NULL)) != OK; usleep(20000))
+        assert_true(clock_steady_ms() < end);
+    rig_stop(&rig, 0);
+    rig_start(&rig, 0);
+    rig_leader(&rig);
+    for (uint64_t n = 1; n + 1 < number; n++)
+        assert_true(rig_has(&rig, 0, n));
+    assert_true(rig_has(&rig, 0, 1001));
+    assert_false(rig_has(&rig, 0, 1000));
+}
+
+static void a_leader_whose_disk_is_full_hands_over(void **state)
+{
+    (void)state;
+    if (!mount_small(0)) {
+        skip();
+        return;
+    }
+    rig_form(&rig, 3);
+    int leader = rig_leader(&rig);
+    if (leader != 0) { /* the one with the small disk is to lead */
+        struct err err = {0};
+        assert_int_equal(cluster_step_down(rig.nodes[leader].cluster, rig.nodes[0].node_id, &err), OK);
+        assert_int_equal(rig_leader(&rig), 0);
+    }
+    uint64_t epoch = rig_epoch(&rig, 0);
+    fill(rig.nodes[0].dir, 1 << 20);
+    int rc = OK;
+    for (uint64_t n = 1; rc == OK && n < 100; n++)
+        rc = rig_put(&rig, 0, epoch, n, 200000, NULL);
+    assert_int_not_equal(rc, OK);
+    int64_t end = clock_steady_ms() + 10000;
+    while ((leader = rig_leader(&rig)) == 0 && clock_steady_ms() < end)
+        usleep(5000);
+    assert_int_not_equal(leader, 0);
+    put(leader, 2000);
+    make_room(rig.nodes[0].dir);
+    rig_wait_equal(&rig);
+}
+
 static void *join_one(void *arg)
 {
-    rig_join(&rig, 0, (int)(intptr_t)arg, false);
+    rig_join(&rig, (int)(intptr_t)arg, false);
     return NULL;
 }
 
@@ -307,6 +394,9 @@ int main(int argc, char **argv)
         TEST("a removed member is a member no more", a_removed_member_is_a_member_no_more),
         TEST("a member with a new disk is replaced", a_member_with_a_new_disk_is_replaced),
         TEST("a member that lags too far gets the state", a_member_that_lags_too_far_gets_the_state),
+        TEST("a full disk acknowledges nothing, and goes on when there is room",
+             a_full_disk_acknowledges_nothing_and_goes_on_when_there_is_room),
+        TEST("a leader whose disk is full hands over", a_leader_whose_disk_is_full_hands_over),
         TEST("several who join at once all become members", several_who_join_at_once_all_become_members),
         TEST("writers and readers at once get along", writers_and_readers_at_once_get_along),
         TEST("one commit takes little time", one_commit_takes_little_time),
