@@ -92,8 +92,8 @@ static void wiped(void **state)
         "GET /now HTTP/1.1\r\nHost: a\r\nX-Vault-Token: %s\r\n\r\n",
         "GET /later HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\n\r\n",
         "PUT /now HTTP/1.1\r\nHost: a\r\nX-Vault-Token: %s\r\nContent-Length: 48\r\n\r\n%s%s",
-        "PUT /later HTTP/1.1\r\nHost: a\r\nX-Vault-Token: %s\r\nTransfer-Encoding: chunked\r\n\r\n"
-        "18\r\n%s\r\n18\r\n%s\r\n0\r\n\r\n",
+        ("PUT /later HTTP/1.1\r\nHost: a\r\nX-Vault-Token: %s\r\nTransfer-Encoding: chunked\r\n\r\n"
+         "18\r\n%s\r\n18\r\n%s\r\n0\r\n\r\n"),
     };
     int fd = client_connect(PORT);
 
