@@ -33,7 +33,7 @@ static int parse_version(const char *text, int fallback, int *ret_version, struc
 
 static int set_versions(SSL_CTX *ssl, const struct listener *listener, struct err *err)
 {
-    int least, most;
+    int least = 0, most = 0;
     int rc = parse_version(listener->min_version, TLS1_2_VERSION, &least, err);
 
     if (rc == OK)

@@ -354,7 +354,7 @@ static void writers_and_readers_at_once_get_along(void **state)
     rig_wait_equal(&rig);
 }
 
-static void one_commit_takes_little_time(void **state)
+static void commits_in_a_row(void **state)
 {
     (void)state;
     rig_form(&rig, 3);
@@ -399,7 +399,7 @@ int main(int argc, char **argv)
         TEST("a leader whose disk is full hands over", a_leader_whose_disk_is_full_hands_over),
         TEST("several who join at once all become members", several_who_join_at_once_all_become_members),
         TEST("writers and readers at once get along", writers_and_readers_at_once_get_along),
-        TEST("one commit takes little time", one_commit_takes_little_time),
+        TEST("each of many commits in a row is acknowledged, and one after a pause", commits_in_a_row),
     };
     if (argc > 1) /* one of them: its sentence, or with * a part of it */
         cmocka_set_test_filter(argv[1]);
