@@ -261,3 +261,11 @@ def test_hvac_creates_looks_up_renews_and_revokes(server):
     assert tokens.lookup_accessor(made["accessor"])["data"]["accessor"] == made["accessor"]
     tokens.revoke(made["client_token"])
     assert not server.hvac(made["client_token"]).is_authenticated()
+
+
+def test_empty_fields_are_not_asked_for(server, root, policy_token):
+    """Clients in Go send all fields of a token, empty or not."""
+    nothing = {"id": "", "entity_alias": "", "period": "", "no_parent": False, "display_name": "", "num_uses": 0}
+    root.write("auth/token/create", policies=["default"], **nothing).ok(200)
+    maker = policy_token('path "auth/token/create" { capabilities = ["update"] }')
+    maker.write("auth/token/create", **nothing).ok(200)

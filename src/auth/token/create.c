@@ -88,17 +88,19 @@ static int choose_policies(struct request *req, json_t **ret_policies)
     return OK;
 }
 
-/* What only root, or the sudo capability on this path, may ask for. */
+/* What only root, or the sudo capability on this path, may ask for. Clients send empty fields for what they do not. */
 static int check_privileged(struct request *req)
 {
-    static const struct {
-        const char *name;
+    const struct {
+        bool is_asked;
         const char *sentence;
-    } privileged[] = {{"id", "root or sudo privileges required to specify token id"},
-                      {"no_parent", "root or sudo privileges required to create orphan token"},
-                      {"period", "root or sudo privileges required to create periodic token"}};
+    } privileged[] = {
+        {field_str(req, "id", "")[0] != '\0', "root or sudo privileges required to specify token id"},
+        {field_bool(req, "no_parent", false), "root or sudo privileges required to create orphan token"},
+        {field_int(req, "period", 0) > 0, "root or sudo privileges required to create periodic token"},
+    };
     for (size_t i = 0; i < sizeof privileged / sizeof privileged[0]; i++)
-        if (field_given(req, privileged[i].name) && !req->has_sudo && !req->token->is_root)
+        if (privileged[i].is_asked && !req->has_sudo && !req->token->is_root)
             return fail(req, ERR_INVALID, "%s", privileged[i].sentence);
     return OK;
 }
@@ -111,7 +113,7 @@ static int check_kind(struct request *req)
     if (strcmp(type, "") != 0 && strcmp(type, "service") != 0)
         return fail(req, ERR_INVALID,
                     strcmp(type, "batch") == 0 ? "batch tokens are not supported" : "invalid 'token_type' value");
-    if (field_given(req, "entity_alias"))
+    if (field_str(req, "entity_alias", "")[0] != '\0')
         return fail(req, ERR_INVALID, "'entity_alias' is only allowed in combination with token role");
     if (field_int(req, "num_uses", 0) < 0)
         return fail(req, ERR_INVALID, "number of uses cannot be negative");
@@ -158,7 +160,7 @@ static int create(struct request *req, bool orphan)
         return rc;
     bool is_root = json_list_has(policies, "root");
     struct token_order order = {
-        .id = field_given(req, "id") ? field_str(req, "id", "") : NULL,
+        .id = field_str(req, "id", "")[0] != '\0' ? field_str(req, "id", "") : NULL,
         .parent = orphan || field_bool(req, "no_parent", false) ? NULL : req->token->hash,
         .path = req->path,
         .display_name = display_name(req),
