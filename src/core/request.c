@@ -113,7 +113,6 @@ void request_free(struct request *req)
         return;
     request_forget(req);
     json_decref(req->data);
-    json_decref(req->reply_extra_errors);
     free(req->owned);
     arena_close(&req->arena);
     atomic_fetch_sub(&req->core->n_requests, 1);

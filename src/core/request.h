@@ -97,7 +97,6 @@ struct request {
     struct lease *lease; /* the lease that this request made */
     struct auth_grant auth;
     json_t *auth_reply;         /* the `auth` object of the envelope */
-    json_t *reply_extra_errors; /* for error replies with data */
     char *redirect;             /* Location, with status 307 */
 
     /* The front: called once, on whatever thread, when the answer is ready; then request_free(). */
