@@ -42,6 +42,15 @@ die() {
     exit 1
 }
 
+# With a loopback of its own where it may have one: other runs on this machine then do not share its ports.
+alone() {
+    if unshare --net ip link set lo up 2>/dev/null; then
+        unshare --net sh -c 'ip link set lo up && exec "$@"' alone "$@"
+    else
+        "$@"
+    fi
+}
+
 make_venv() {
     stamp=$VENV/requirements.txt
     cmp -s tests/requirements.txt "$stamp" && return 0
@@ -57,7 +66,7 @@ build() {
 }
 
 unit() {
-    build test && ctest --test-dir build/test --output-on-failure
+    build test && alone ctest --test-dir build/test --output-on-failure
 }
 
 # A whole cluster on virtual time: any seed that goes wrong is printed, and one command repeats it.
@@ -70,7 +79,7 @@ pytest() {
     COFFER_BIN=$TOP/build/$1/coffer
     export COFFER_BIN
     shift
-    $WRAP "$VENV/bin/python" -m pytest -c tests/pytest.ini "$@"
+    alone $WRAP "$VENV/bin/python" -m pytest -c tests/pytest.ini "$@"
 }
 
 server() {
@@ -105,7 +114,7 @@ sanitized() {
     build "$1" || return 1
     status=0
     # The simulation is one thread on its own memory: a sanitizer would only make it slow.
-    $WRAP ctest --test-dir "build/$1" --output-on-failure -E '^sim_' || status=1
+    alone $WRAP ctest --test-dir "build/$1" --output-on-failure -E '^sim_' || status=1
     COFFER_TEST_PATIENCE=6
     export COFFER_TEST_PATIENCE
     pytest "$1" -m quick tests/server tests/cluster || status=1
