@@ -64,8 +64,7 @@ bool cidr_list_has(const json_t *blocks, const char *address)
     size_t i;
     if (json_array_size(blocks) == 0)
         return true;
-    json_array_foreach (blocks, i, block)
-        if (json_is_string(block) && cidr_has(json_string_value(block), address))
-            return true;
+    json_array_foreach(blocks, i,
+                       block) if (json_is_string(block) && cidr_has(json_string_value(block), address)) return true;
     return false;
 }

@@ -21,9 +21,9 @@
 #include "core/seal.h"
 
 #define BLOCKING_THREADS 64
-#define DEFAULT_TTL_S (768 * 3600)
-#define STATE_DIR "state"
-#define INIT_MARK "init-unfinished"
+#define DEFAULT_TTL_S    (768 * 3600)
+#define STATE_DIR        "state"
+#define INIT_MARK        "init-unfinished"
 
 /* ---- Standing ---- */
 

@@ -31,7 +31,7 @@ struct audit;
 #endif
 
 struct core_options {
-    const char *data_dir; /* raft/, state/ and node-id are in it */
+    const char *data_dir;     /* raft/, state/ and node-id are in it */
     const char *storage_type; /* "raft", "file", "inmem": what seal-status says */
     const char *node_id;
     const char *listen_addr; /* of peers */

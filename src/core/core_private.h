@@ -31,30 +31,30 @@ struct core {
     struct audit *audit;
     struct pool *pool;
 
-    atomic_uint_least64_t epoch;   /* in which this node is active; 0: it is not */
+    atomic_uint_least64_t epoch; /* in which this node is active; 0: it is not */
     atomic_int_least64_t active_since_ns;
     atomic_bool is_initialized;
-    atomic_bool is_joining;        /* joining != NULL */
-    atomic_int n_requests;         /* in the pipeline */
+    atomic_bool is_joining; /* joining != NULL */
+    atomic_int n_requests;  /* in the pipeline */
 
     /* The lifecycle thread (core.c) alone makes this node active and stops it being so. */
     pthread_t lifecycle;
-    pthread_mutex_t mutex;         /* guards what follows */
+    pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t changed;
     struct cluster_status status;
     bool is_stopping;
     bool wants_seal;
     bool is_activating;
-    struct expiry *expiry;         /* while active */
+    struct expiry *expiry; /* while active */
 
-    pthread_mutex_t seal_mutex;    /* one init, unseal, seal or join at a time; guards the two below */
+    pthread_mutex_t seal_mutex; /* one init, unseal, seal or join at a time; guards the two below */
     struct unsealing *unsealing;
     struct joining *joining;
-    pthread_t retry_thread;        /* join.c: asks the configured nodes */
+    pthread_t retry_thread; /* join.c: asks the configured nodes */
     bool retry_running;
     atomic_bool retry_stopping;
 
-    pthread_mutex_t cache_mutex;   /* guards the parsed mount table */
+    pthread_mutex_t cache_mutex; /* guards the parsed mount table */
     unsigned char mount_tag[BARRIER_TAG_SIZE];
     struct mount_table *mount_table;
     const struct mount *system_mount; /* sys/ as routed without a table: for ROUTE_LOCAL */
@@ -84,7 +84,8 @@ void joining_free(struct joining *joining);
 /* The body of a stored or fetched seal's configuration: {"type","shares","threshold"}; NULL when there is none. */
 json_t *joining_seal_config(const struct joining *joining);
 /* The unseal key is there: gets a certificate, becomes a member, waits for the state to arrive. */
-int joining_finish(struct core *core, struct joining *joining, const unsigned char unseal_key[32], struct err *err) MUST_CHECK;
+int joining_finish(struct core *core, struct joining *joining, const unsigned char unseal_key[32],
+                   struct err *err) MUST_CHECK;
 /* Starts asking the configured nodes, in the background. */
 void join_retry_start(struct core *core);
 void join_retry_stop(struct core *core);

@@ -28,7 +28,8 @@ enum route_flag {
     ROUTE_UNAUTH = 1 << 0, /* needs no token */
     ROUTE_SUDO = 1 << 1,   /* needs the sudo capability besides the ordinary one */
     ROUTE_BLOCKS = 1 << 2, /* calls the outside, or burns CPU: runs on a pool thread, once; may request_commit() */
-    ROUTE_LOCAL = 1 << 3,  /* answered by every node itself; with ROUTE_UNAUTH by a sealed one too, without a transaction */
+    ROUTE_LOCAL =
+        1 << 3, /* answered by every node itself; with ROUTE_UNAUTH by a sealed one too, without a transaction */
     ROUTE_PLAIN = 1 << 4,  /* the reply's data is the whole body: no envelope */
     ROUTE_INJECT = 1 << 5, /* the data stands at the envelope's top level too */
     ROUTE_LOGIN = 1 << 6,  /* a login: req->auth becomes a token that has no parent */
@@ -39,12 +40,12 @@ enum field_type {
     FIELD_STRING,
     FIELD_BOOL,
     FIELD_INT,
-    FIELD_DURATION,  /* seconds */
-    FIELD_LIST,      /* array of strings; "a,b" is read as one */
-    FIELD_STRINGS,   /* array of strings; a single text is a list of one, commas stay */
-    FIELD_MAP,       /* object */
-    FIELD_KV,        /* object of strings; also ["k=v", …] */
-    FIELD_INTS,      /* array of integers; "1,2" is read as one */
+    FIELD_DURATION, /* seconds */
+    FIELD_LIST,     /* array of strings; "a,b" is read as one */
+    FIELD_STRINGS,  /* array of strings; a single text is a list of one, commas stay */
+    FIELD_MAP,      /* object */
+    FIELD_KV,       /* object of strings; also ["k=v", …] */
+    FIELD_INTS,     /* array of integers; "1,2" is read as one */
     FIELD_ANY,
 };
 
@@ -72,7 +73,7 @@ enum engine_kind { ENGINE_SECRET, ENGINE_AUTH, ENGINE_SYSTEM };
 struct engine {
     const char *type; /* "aws" */
     enum engine_kind kind;
-    const char *description; /* of a mount that was given none */
+    const char *description;    /* of a mount that was given none */
     const struct route *routes; /* or, where they depend on the mount (kv's versions): */
     const struct route *(*routes_of)(const struct request *req);
 
@@ -112,7 +113,8 @@ json_t *field_json(const struct request *req, const char *name);
 /* The whole body or query as sent (an object, maybe empty); borrowed. */
 json_t *request_data(const struct request *req);
 
-/* ---- The mount's storage. Paths are relative to the mount: "roles/x". Errors as in storage/txn.h, already said. ---- */
+/* ---- The mount's storage. Paths are relative to the mount: "roles/x". Errors as in storage/txn.h, already said. ----
+ */
 
 /* ERR_NOTFOUND without a sentence when there is nothing. ret_value is a new reference. */
 int mount_get(struct request *req, const char *path, json_t **ret_value) MUST_CHECK;
@@ -142,7 +144,8 @@ void reply_lease_duration(struct request *req, int64_t seconds);
  * snapshot. ERR_NOTLEADER and ERR_UNAVAILABLE end the request: nothing further may be done outside.
  */
 int request_commit(struct request *req) MUST_CHECK;
-/* OK while this node still leads in the request's epoch and the request's time is not up. Ask before each outside call. */
+/* OK while this node still leads in the request's epoch and the request's time is not up. Ask before each outside call.
+ */
 int request_still_leading(struct request *req) MUST_CHECK;
 
 #endif

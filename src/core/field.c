@@ -101,7 +101,8 @@ static json_t *convert_each(const json_t *array, json_t *(*convert)(const json_t
 {
     json_t *list = json_array(), *item;
     size_t i;
-    json_array_foreach (array, i, item) {
+    json_array_foreach(array, i, item)
+    {
         json_t *converted = convert(item);
         if (converted == NULL) {
             json_decref(list);
@@ -143,8 +144,8 @@ static json_t *to_map(const json_t *value)
     if (json_is_object(value))
         return json_incref((json_t *)value);
     json_t *parsed = NULL;
-    if (json_is_string(value) &&
-        json_parse(json_string_value(value), json_string_length(value), &parsed, NULL) == OK && json_is_object(parsed))
+    if (json_is_string(value) && json_parse(json_string_value(value), json_string_length(value), &parsed, NULL) == OK &&
+        json_is_object(parsed))
         return parsed;
     json_decref(parsed);
     return NULL;
@@ -166,8 +167,7 @@ static json_t *kv_of_pairs(const json_t *value)
     json_t *pairs = to_list(value), *map = json_object(), *pair;
     size_t i;
     bool ok = pairs != NULL;
-    json_array_foreach (pairs, i, pair)
-        ok = ok && add_pair(map, json_string_value(pair));
+    json_array_foreach(pairs, i, pair) ok = ok && add_pair(map, json_string_value(pair));
     json_decref(pairs);
     if (ok)
         return map;
@@ -182,7 +182,8 @@ static json_t *to_kv(const json_t *value)
         return kv_of_pairs(value);
     map = json_object();
     const char *key;
-    json_object_foreach (source, key, item) {
+    json_object_foreach(source, key, item)
+    {
         json_t *text = to_string(item);
         if (text == NULL) {
             json_decref(map);
@@ -234,8 +235,9 @@ int field_convert(struct request *req)
             continue;
         json_t *converted = types[field->type].convert(value);
         if (converted == NULL)
-            return fail(req, ERR_INVALID, "Field validation failed: error converting input for field \"%s\": expected %s",
-                        field->name, types[field->type].expected);
+            return fail(req, ERR_INVALID,
+                        "Field validation failed: error converting input for field \"%s\": expected %s", field->name,
+                        types[field->type].expected);
         json_object_set_new(req->fields, field->name, converted);
     }
     return OK;
@@ -255,8 +257,7 @@ static void warn_of(struct request *req, const json_t *names, const char *senten
     json_t *sorted = json_list_sorted(names), *name;
     struct buf text = BUF_INIT;
     size_t i;
-    json_array_foreach (sorted, i, name)
-        buf_printf(&text, "%s%s", i > 0 ? " " : "", json_string_value(name));
+    json_array_foreach(sorted, i, name) buf_printf(&text, "%s%s", i > 0 ? " " : "", json_string_value(name));
     reply_warn(req, "%s: [%s]", sentence, buf_str(&text));
     buf_close(&text);
     json_decref(sorted);
@@ -268,7 +269,8 @@ void field_warn(struct request *req)
         return;
     json_t *unknown = json_array(), *replaced = json_array(), *value;
     const char *name;
-    json_object_foreach (req->data, name, value) {
+    json_object_foreach(req->data, name, value)
+    {
         if (json_object_get(req->captures, name) != NULL)
             json_array_append_new(replaced, json_string(name));
         else if (!field_is_known(req, name))

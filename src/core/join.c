@@ -28,7 +28,7 @@
 #include "core/join_private.h"
 #include "core/seal.h"
 
-#define ANSWER_MAX (1u << 20)
+#define ANSWER_MAX    (1u << 20)
 #define STATE_WAIT_MS 60000
 #define REDIRECTS_MAX 3
 
@@ -85,7 +85,8 @@ static void trust(CURL *curl, const json_t *params)
     }
 }
 
-static CURL *new_request(const char *url, const json_t *params, const char *body, struct buf *ret_body, char *curl_error)
+static CURL *new_request(const char *url, const json_t *params, const char *body, struct buf *ret_body,
+                         char *curl_error)
 {
     CURL *curl = curl_easy_init();
     if (curl == NULL)
@@ -118,7 +119,8 @@ static int read_answer(long status, const struct buf *body, const char *url, jso
     json_t *data = json_map_at(answer, "data");
     if (status != 200 || data == NULL) {
         const char *said = json_string_value(json_array_get(json_object_get(answer, "errors"), 0));
-        rc = err_set(err, ERR_INVALID, "%s answered %ld: %.300s", url, status, said != NULL ? said : "without a reason");
+        rc =
+            err_set(err, ERR_INVALID, "%s answered %ld: %.300s", url, status, said != NULL ? said : "without a reason");
     } else {
         *ret_data = json_incref(data);
     }
@@ -140,7 +142,8 @@ static int ask(const json_t *params, const char *path, const json_t *body, json_
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     int rc;
     if (code != CURLE_OK)
-        rc = err_set(err, ERR_INVALID, "cannot ask %s: %.200s", url, curl_error[0] ? curl_error : curl_easy_strerror(code));
+        rc = err_set(err, ERR_INVALID, "cannot ask %s: %.200s", url,
+                     curl_error[0] ? curl_error : curl_easy_strerror(code));
     else
         rc = read_answer(status, &answer, url, ret_data, err);
     curl_easy_cleanup(curl);
@@ -212,7 +215,8 @@ static int wait_for_state(struct core *core, struct err *err)
     for (int64_t end = clock_steady_ms() + STATE_WAIT_MS; clock_steady_ms() < end; usleep(10000))
         if (core_check_initialized(core))
             return OK;
-    return err_set(err, ERR_TIMEOUT, "joined, but the cluster's data has not come within %d s: can the leader reach %s?",
+    return err_set(err, ERR_TIMEOUT,
+                   "joined, but the cluster's data has not come within %d s: can the leader reach %s?",
                    STATE_WAIT_MS / 1000, core->options.cluster_addr);
 }
 
@@ -228,7 +232,8 @@ int joining_finish(struct core *core, struct joining *joining, const unsigned ch
     answer = make_answer(core, joining->params, json_str(data, "challenge", ""), buf_str(&csr), unseal_key);
     rc = ask(joining->params, "answer", answer, &place, err);
     if (rc == OK)
-        rc = cluster_join_accept(core->cluster, json_str(place, "certificate", ""), json_str(place, "authority", ""), err);
+        rc = cluster_join_accept(core->cluster, json_str(place, "certificate", ""), json_str(place, "authority", ""),
+                                 err);
     if (rc == OK)
         rc = wait_for_state(core, err);
 out:
@@ -263,7 +268,8 @@ static void *retry_join(void *arg)
     for (int round = 0; !atomic_load(&core->retry_stopping) && core_standing(core) == CORE_UNINITIALIZED; round++) {
         json_t *target;
         size_t i;
-        json_array_foreach (core->options.retry_join, i, target) {
+        json_array_foreach(core->options.retry_join, i, target)
+        {
             struct err err = {0};
             if (core_standing(core) != CORE_UNINITIALIZED || join_start(core, target, &err) == OK)
                 return NULL;

@@ -26,9 +26,9 @@
 enum lease_state { LEASE_PENDING = 1, LEASE_ACTIVE, LEASE_REVOKING };
 
 struct lease {
-    const char *id;      /* "aws/creds/my-role/<24>" */
-    const char *uid;     /* the last part */
-    const char *token;   /* hash of the token that asked; "" for none */
+    const char *id;    /* "aws/creds/my-role/<24>" */
+    const char *uid;   /* the last part */
+    const char *token; /* hash of the token that asked; "" for none */
     const char *mount_uuid;
     enum lease_state state;
     int64_t issued_s, expires_s, last_renewal_s;
@@ -36,12 +36,12 @@ struct lease {
     int64_t base_ttl_s;       /* what a renewal without an increment asks for */
     int64_t filed_s;          /* under what time it stands in the order of expiry */
     bool renewable;
-    uint64_t epoch;      /* in which it was begun */
-    int64_t deadline_s;  /* by when its request, and every call it made, has certainly ended; 0 once active */
-    int64_t attempts;    /* of revocation that failed */
-    const char *error;   /* of the last of them; or "" */
-    json_t *data;        /* the engine's, for revocation and renewal */
-    json_t *record;      /* what is stored; owns all of the above */
+    uint64_t epoch;     /* in which it was begun */
+    int64_t deadline_s; /* by when its request, and every call it made, has certainly ended; 0 once active */
+    int64_t attempts;   /* of revocation that failed */
+    const char *error;  /* of the last of them; or "" */
+    json_t *data;       /* the engine's, for revocation and renewal */
+    json_t *record;     /* what is stored; owns all of the above */
 };
 
 struct lease_terms {

@@ -60,8 +60,7 @@ static struct mount_table *parse_table(const struct core *core, json_t *record)
     table->record = record;
     table->n = n;
     atomic_init(&table->refs, 1);
-    json_array_foreach (rows, i, row)
-        read_mount(core, row, &table->mounts[i]);
+    json_array_foreach(rows, i, row) read_mount(core, row, &table->mounts[i]);
     qsort(table->mounts, n, sizeof table->mounts[0], by_path);
     return table;
 }

@@ -24,10 +24,10 @@ struct mount {
     const struct engine *engine; /* NULL when this binary does not have it */
     int64_t default_lease_ttl_s; /* 0: the system's */
     int64_t max_lease_ttl_s;
-    json_t *options;      /* object or NULL */
-    json_t *config;       /* the rest of config, as given */
+    json_t *options; /* object or NULL */
+    json_t *config;  /* the rest of config, as given */
     bool local, seal_wrap;
-    bool is_tainted;      /* being disabled: answers nothing but revocation */
+    bool is_tainted; /* being disabled: answers nothing but revocation */
 };
 
 struct mount_table;
@@ -37,8 +37,8 @@ struct mount_table;
 /* The table as the transaction sees it; unref it when done. */
 int mount_table_get(struct request *req, struct mount_table **ret_table) MUST_CHECK;
 void mount_table_unref(struct mount_table *table);
-/* The mount whose path is the longest prefix of path, or of path with '/' behind it; NULL for none. Lives as long as the
- * table. */
+/* The mount whose path is the longest prefix of path, or of path with '/' behind it; NULL for none. Lives as long as
+ * the table. */
 const struct mount *mount_table_find(const struct mount_table *table, const char *path);
 const struct mount *mount_table_at(const struct mount_table *table, size_t i);
 size_t mount_table_count(const struct mount_table *table);
@@ -46,7 +46,8 @@ size_t mount_table_count(const struct mount_table *table);
 /* Makes the mounts every cluster begins with: sys/, cubbyhole/, identity/ where there are such engines, auth/token/. */
 int mount_init(struct request *req) MUST_CHECK;
 /* path ends in '/'; kind says whether "auth/" goes before it. Writes the answer's errors into req. */
-int mount_enable(struct request *req, enum engine_kind kind, const char *path, const char *type, const json_t *params) MUST_CHECK;
+int mount_enable(struct request *req, enum engine_kind kind, const char *path, const char *type,
+                 const json_t *params) MUST_CHECK;
 /* Taints it, and starts what revokes its leases and then wipes its storage. OK when there is none. */
 int mount_disable(struct request *req, enum engine_kind kind, const char *path) MUST_CHECK;
 /* A new leader: goes on with mounts whose disabling was cut short. Waits. */

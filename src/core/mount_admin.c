@@ -36,7 +36,8 @@ static json_t *find_row(json_t *record, const char *path, size_t *ret_at)
 {
     json_t *row;
     size_t i;
-    json_array_foreach (json_object_get(record, "mounts"), i, row) {
+    json_array_foreach(json_object_get(record, "mounts"), i, row)
+    {
         if (strcmp(json_str(row, "path", ""), path) == 0) {
             if (ret_at != NULL)
                 *ret_at = i;
@@ -57,8 +58,8 @@ static json_t *new_row(const char *path, const struct engine *engine, const char
              random[3]);
     if (description == NULL || *description == '\0')
         description = engine->description != NULL ? engine->description : "";
-    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "path", path, "type", engine->type, "uuid", uuid, "accessor", accessor,
-                     "description", description);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "path", path, "type", engine->type, "uuid", uuid, "accessor",
+                     accessor, "description", description);
 }
 
 static bool is_protected(const char *path)
@@ -75,7 +76,8 @@ static const char *in_the_way(const json_t *record, const char *path)
 {
     const json_t *row;
     size_t i;
-    json_array_foreach (json_object_get(record, "mounts"), i, row) {
+    json_array_foreach(json_object_get(record, "mounts"), i, row)
+    {
         const char *other = json_str(row, "path", "");
         size_t len = strlen(other) < strlen(path) ? strlen(other) : strlen(path);
         if (strncmp(other, path, len) == 0)
@@ -114,15 +116,10 @@ static int read_ttls(struct request *req, const json_t *config, json_t *row)
 }
 
 /* The settings that are kept as they were given, for those who read them (audit, listing, the UI). */
-static const char *const kept_settings[] = {"force_no_cache",
-                                            "audit_non_hmac_request_keys",
-                                            "audit_non_hmac_response_keys",
-                                            "listing_visibility",
-                                            "passthrough_request_headers",
-                                            "allowed_response_headers",
-                                            "token_type",
-                                            "user_lockout_config",
-                                            NULL};
+static const char *const kept_settings[] = {
+    "force_no_cache",     "audit_non_hmac_request_keys", "audit_non_hmac_response_keys",
+    "listing_visibility", "passthrough_request_headers", "allowed_response_headers",
+    "token_type",         "user_lockout_config",         NULL};
 
 static int read_settings(struct request *req, const json_t *params, json_t *row)
 {
@@ -143,14 +140,13 @@ static int read_settings(struct request *req, const json_t *params, json_t *row)
 }
 
 /* "kv-v2" is kv with an option; and a version is for kv alone. */
-static int read_type(struct request *req, enum engine_kind kind, const char *type, const json_t *params, json_t *options,
-                     const struct engine **ret_engine)
+static int read_type(struct request *req, enum engine_kind kind, const char *type, const json_t *params,
+                     json_t *options, const struct engine **ret_engine)
 {
     const json_t *given = json_object_get(params, "options");
     const char *key;
     json_t *value;
-    json_object_foreach ((json_t *)given, key, value)
-        json_object_set(options, key, value);
+    json_object_foreach((json_t *)given, key, value) json_object_set(options, key, value);
     if (strcmp(type, "kv-v1") == 0 || strcmp(type, "kv-v2") == 0) {
         json_object_set_new(options, "version", json_string(type + 4));
         type = "kv";
@@ -256,7 +252,8 @@ static int tune_options(struct request *req, const struct mount *mount, const js
     if (strcmp(now, asked) != 0)
         return fail(req, ERR_INVALID, "upgrading a mount from version %s to %s is not supported", now, asked);
     json_t *options = mount->options != NULL ? json_deep_copy(mount->options) : json_object();
-    json_object_foreach (given, key, value) {
+    json_object_foreach(given, key, value)
+    {
         if (json_is_string(value) && json_string_length(value) == 0)
             json_object_del(options, key);
         else
@@ -289,7 +286,8 @@ int mount_tune(struct request *req, const struct mount *mount, const json_t *par
     return store(req, record);
 }
 
-/* ---- Disabling: taint, revoke, wipe, forget. A leader that dies in between leaves a tainted mount, which the next one finishes. ---- */
+/* ---- Disabling: taint, revoke, wipe, forget. A leader that dies in between leaves a tainted mount, which the next one
+ * finishes. ---- */
 
 struct disabling {
     const char *path;
@@ -366,10 +364,11 @@ int mount_disable(struct request *req, enum engine_kind kind, const char *path)
         rc = request_commit(req);
     struct err err = {0};
     if (rc == OK && (rc = finish_disabling(req->core, req->epoch, &job, &err)) != OK)
-        return fail(req, rc == ERR_NOTLEADER || rc == ERR_UNAVAILABLE ? rc : ERR_INVALID,
-                    "the mount answers nothing any more, but a lease of it could not be revoked: %s. It is tried again; "
-                    "disable it again later, or revoke its leases with -force -prefix first",
-                    err_text(&err));
+        return fail(
+            req, rc == ERR_NOTLEADER || rc == ERR_UNAVAILABLE ? rc : ERR_INVALID,
+            "the mount answers nothing any more, but a lease of it could not be revoked: %s. It is tried again; "
+            "disable it again later, or revoke its leases with -force -prefix first",
+            err_text(&err));
     return rc;
 }
 
@@ -382,7 +381,8 @@ static int first_tainted(struct request *req, void *arg)
     if (rc != OK)
         return rc;
     job->uuid = NULL;
-    json_array_foreach (json_object_get(record, "mounts"), i, row) {
+    json_array_foreach(json_object_get(record, "mounts"), i, row)
+    {
         if (job->uuid == NULL && json_flag(row, "tainted", false)) {
             job->path = strdup(json_str(row, "path", ""));
             job->uuid = strdup(json_str(row, "uuid", ""));

@@ -30,7 +30,8 @@ enum capability {
 
 struct policy;
 /* HCL or JSON text. Errors: ERR_INVALID with Vault's sentence (`invalid key "x" on line 3`). */
-int policy_parse(const char *name, const char *text, size_t len, struct policy **ret_policy, struct err *err) MUST_CHECK;
+int policy_parse(const char *name, const char *text, size_t len, struct policy **ret_policy,
+                 struct err *err) MUST_CHECK;
 struct policy *policy_ref(struct policy *policy);
 void policy_unref(struct policy *policy);
 const char *policy_name(const struct policy *policy);

@@ -96,8 +96,8 @@ struct request {
     int64_t lease_duration_s;
     struct lease *lease; /* the lease that this request made */
     struct auth_grant auth;
-    json_t *auth_reply;         /* the `auth` object of the envelope */
-    char *redirect;             /* Location, with status 307 */
+    json_t *auth_reply; /* the `auth` object of the envelope */
+    char *redirect;     /* Location, with status 307 */
 
     /* The front: called once, on whatever thread, when the answer is ready; then request_free(). */
     void (*done)(struct request *req);

@@ -7,8 +7,9 @@
 const char *operation_name(enum operation operation)
 {
     static const char *const names[] = {
-        [OP_READ] = "read",     [OP_LIST] = "list", [OP_CREATE] = "create", [OP_UPDATE] = "update", [OP_PATCH] = "patch",
-        [OP_DELETE] = "delete", [OP_HELP] = "help", [OP_REVOKE] = "revoke", [OP_RENEW] = "renew",
+        [OP_READ] = "read",     [OP_LIST] = "list",     [OP_CREATE] = "create",
+        [OP_UPDATE] = "update", [OP_PATCH] = "patch",   [OP_DELETE] = "delete",
+        [OP_HELP] = "help",     [OP_REVOKE] = "revoke", [OP_RENEW] = "renew",
     };
     return names[operation];
 }

@@ -10,8 +10,8 @@
 #include "core/engine.h"
 
 /*
- * ERR_NOTFOUND when no row has the path, ERR_UNSUPPORTED when none of those that have it does the operation. Rows are tried in
- * order. ret_captures is a new reference: an object, maybe empty.
+ * ERR_NOTFOUND when no row has the path, ERR_UNSUPPORTED when none of those that have it does the operation. Rows are
+ * tried in order. ret_captures is a new reference: an object, maybe empty.
  */
 int router_match(const struct route *routes, const char *path, enum operation operation, const struct route **ret_route,
                  json_t **ret_captures) MUST_CHECK;

@@ -22,7 +22,7 @@
 struct unsealing {
     char nonce[37];
     int n;
-    size_t share_size; /* all are of the first one's */
+    size_t share_size;     /* all are of the first one's */
     unsigned char *shares; /* secret memory */
 };
 
@@ -135,8 +135,9 @@ int seal_open(struct core *core, const unsigned char unseal_key[BARRIER_KEY_SIZE
     if (rc == OK)
         rc = read_clear(core, TXN_CLEAR_KEYRING, &keyring, err);
     if (rc == OK && seal_unwrap(unseal_key, wrapped.data, wrapped.len, root_key) != OK)
-        rc = err_set(err, ERR_INVALID, "failed to decrypt keys from storage: the unseal keys do not fit; start again with "
-                                       "keys of this seal");
+        rc = err_set(err, ERR_INVALID,
+                     "failed to decrypt keys from storage: the unseal keys do not fit; start again with "
+                     "keys of this seal");
     if (rc == OK)
         rc = barrier_unseal(core->barrier, root_key, keyring.data, keyring.len, err);
     secret_free(root_key);
@@ -236,12 +237,12 @@ json_t *seal_status(struct core *core)
     json_t *config = seal_config(core);
     const struct unsealing *u = core->unsealing;
     bool is_sealed = barrier_is_sealed(core->barrier);
-    json_t *status = json_pack("{s:s, s:b, s:b, s:I, s:I, s:i, s:s, s:s, s:s, s:b, s:b, s:s}", "type", "shamir",
-                               "initialized", config != NULL, "sealed", is_sealed, "t",
-                               (json_int_t)json_int(config, "threshold", 0), "n", (json_int_t)json_int(config, "shares", 0),
-                               "progress", u != NULL ? u->n : 0, "nonce", u != NULL ? u->nonce : "", "version",
-                               COFFER_VERSION, "build_date", COFFER_BUILD_DATE,
-                               "migration", 0, "recovery_seal", 0, "storage_type", core->options.storage_type);
+    json_t *status =
+        json_pack("{s:s, s:b, s:b, s:I, s:I, s:i, s:s, s:s, s:s, s:b, s:b, s:s}", "type", "shamir", "initialized",
+                  config != NULL, "sealed", is_sealed, "t", (json_int_t)json_int(config, "threshold", 0), "n",
+                  (json_int_t)json_int(config, "shares", 0), "progress", u != NULL ? u->n : 0, "nonce",
+                  u != NULL ? u->nonce : "", "version", COFFER_VERSION, "build_date", COFFER_BUILD_DATE, "migration", 0,
+                  "recovery_seal", 0, "storage_type", core->options.storage_type);
     pthread_mutex_unlock(&core->seal_mutex);
     json_decref(config);
     if (!is_sealed) {

@@ -16,7 +16,8 @@
 
 /* Creates the cluster. ret_result: keys, keys_base64, root_token (a new reference). Waits. root_token: a chosen
  * one (dev mode), or NULL. Errors: ERR_INVALID "Vault is already initialized", "invalid seal configuration: …". */
-int seal_init(struct core *core, int shares, int threshold, const char *root_token, json_t **ret_result, struct err *err) MUST_CHECK;
+int seal_init(struct core *core, int shares, int threshold, const char *root_token, json_t **ret_result,
+              struct err *err) MUST_CHECK;
 /* One share, hex or base64. Waits when it was the last one needed. Errors: Vault's sentences. */
 int seal_unseal(struct core *core, const char *key, struct err *err) MUST_CHECK;
 int seal_reset(struct core *core, struct err *err) MUST_CHECK;
@@ -27,7 +28,8 @@ json_t *seal_status(struct core *core);
 json_t *seal_cluster(struct core *core);
 
 /* ---- Joining ---- */
-/* Joiner: remembers whom to ask and fetches the seal's configuration; goes on when unsealed. `params` as in sys/storage/raft/join. */
+/* Joiner: remembers whom to ask and fetches the seal's configuration; goes on when unsealed. `params` as in
+ * sys/storage/raft/join. */
 int join_start(struct core *core, const json_t *params, struct err *err) MUST_CHECK;
 /* Leader: a stateless challenge for a node, and the check of its answer, which ends in a certificate and membership. */
 int join_challenge(struct request *req, const char *node_id, json_t **ret_data) MUST_CHECK;

@@ -28,7 +28,7 @@ struct birth {
     unsigned char *keys;    /* secret memory: the unseal key, then the root key */
     struct buf keyring;
     struct buf ca;
-    json_t *auth;           /* of the root token */
+    json_t *auth; /* of the root token */
 };
 
 static int check_shares(int shares, int threshold, struct err *err)
@@ -62,8 +62,9 @@ static int put_seal(struct request *req, const struct birth *birth)
 {
     struct buf wrapped = BUF_INIT;
     seal_wrap(birth->keys, birth->keys + BARRIER_KEY_SIZE, &wrapped);
-    int rc = put_text(req, TXN_CLEAR_SEAL, json_pack("{s:s, s:i, s:i}", "type", "shamir", "shares", birth->shares,
-                                                     "threshold", birth->threshold));
+    int rc = put_text(
+        req, TXN_CLEAR_SEAL,
+        json_pack("{s:s, s:i, s:i}", "type", "shamir", "shares", birth->shares, "threshold", birth->threshold));
     if (rc == OK)
         rc = txn_put_clear(req->txn, TXN_CLEAR_ROOT_KEY, wrapped.data, wrapped.len);
     if (rc == OK)
@@ -154,8 +155,8 @@ static void add_share(json_t *result, const unsigned char *share, size_t size)
 static int tell_shares(const struct birth *birth, json_t **ret_result, struct err *err)
 {
     unsigned char *shares = secret_alloc((size_t)birth->shares * SHARE_SIZE);
-    json_t *result = json_pack("{s:[], s:[], s:s}", "keys", "keys_base64", "root_token",
-                               json_str(birth->auth, "client_token", ""));
+    json_t *result =
+        json_pack("{s:[], s:[], s:s}", "keys", "keys_base64", "root_token", json_str(birth->auth, "client_token", ""));
     int rc = OK;
     if (birth->shares == 1)
         add_share(result, birth->keys, BARRIER_KEY_SIZE);
@@ -194,7 +195,8 @@ static int create(struct core *core, struct birth *birth, json_t **ret_result, s
     return rc;
 }
 
-int seal_init(struct core *core, int shares, int threshold, const char *root_token, json_t **ret_result, struct err *err)
+int seal_init(struct core *core, int shares, int threshold, const char *root_token, json_t **ret_result,
+              struct err *err)
 {
     struct birth birth = {.shares = shares, .threshold = threshold, .root_token = root_token};
     int rc = check_shares(shares, threshold, err);

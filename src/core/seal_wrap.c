@@ -8,8 +8,8 @@
 #include "core/core_private.h"
 #include "core/seal_private.h"
 
-#define NONCE 12
-#define TAG 16
+#define NONCE   12
+#define TAG     16
 #define WRAPPED (NONCE + BARRIER_KEY_SIZE + TAG)
 
 static const char bound_to[] = "coffer root key";
@@ -56,7 +56,7 @@ void join_secret(const unsigned char unseal_key[BARRIER_KEY_SIZE], unsigned char
 {
     static const char purpose[] = "coffer join";
     unsigned n = 32;
-    unsigned char *mac = HMAC(EVP_sha256(), unseal_key, BARRIER_KEY_SIZE, (const unsigned char *)purpose, sizeof purpose,
-                              ret_secret, &n);
+    unsigned char *mac = HMAC(EVP_sha256(), unseal_key, BARRIER_KEY_SIZE, (const unsigned char *)purpose,
+                              sizeof purpose, ret_secret, &n);
     assert(mac != NULL);
 }

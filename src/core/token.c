@@ -15,7 +15,7 @@
 #include "core/token_private.h"
 
 #define TOKEN_SIZE_MAX 512
-#define ANCESTORS_MAX 100
+#define ANCESTORS_MAX  100
 
 int token_hash(struct request *req, const char *client_token, char ret_hash[TOKEN_HASH_SIZE])
 {
@@ -131,7 +131,8 @@ int token_lookup_accessor(struct request *req, const char *accessor, struct toke
         request_own(req, record);
         rc = token_lookup_hash(req, json_str(record, "hash", ""), ret_token);
     }
-    return rc == ERR_NOTFOUND || rc == ERR_DENIED || rc == ERR_INVALID ? fail(req, ERR_INVALID, "invalid accessor") : rc;
+    return rc == ERR_NOTFOUND || rc == ERR_DENIED || rc == ERR_INVALID ? fail(req, ERR_INVALID, "invalid accessor")
+                                                                       : rc;
 }
 
 int token_use(struct request *req, struct token *token)
@@ -180,11 +181,11 @@ static void describe_times(const struct token *token, json_t *data)
 json_t *token_describe(struct request *req, const struct token *token, const char *show_id)
 {
     (void)req;
-    json_t *data = json_pack("{s:s, s:s, s:O, s:s, s:O?, s:s, s:I, s:b, s:s, s:s}", "id", show_id != NULL ? show_id : "",
-                             "accessor", token->accessor, "policies", token->policies, "path", token->path, "meta",
-                             token->meta, "display_name", token->display_name, "num_uses",
-                             (json_int_t)(token->num_uses > 0 ? token->num_uses : 0), "orphan", token->parent[0] == '\0',
-                             "entity_id", "", "type", token->type);
+    json_t *data = json_pack("{s:s, s:s, s:O, s:s, s:O?, s:s, s:I, s:b, s:s, s:s}", "id",
+                             show_id != NULL ? show_id : "", "accessor", token->accessor, "policies", token->policies,
+                             "path", token->path, "meta", token->meta, "display_name", token->display_name, "num_uses",
+                             (json_int_t)(token->num_uses > 0 ? token->num_uses : 0), "orphan",
+                             token->parent[0] == '\0', "entity_id", "", "type", token->type);
     describe_times(token, data);
     if (token->role[0] != '\0')
         json_object_set_new(data, "role", json_string(token->role));

@@ -4,8 +4,8 @@
  *
  * A token is stored under a MAC of itself, "token/id/<hash>"; the token itself is stored nowhere. By its side:
  * "token/accessor/<accessor>" → hash, "token/child/<parent hash>/<hash>", "token/path/<where it was made>/<hash>"
- * (so that a prefix of paths is a directory of tokens), and its place in the order of expiry (lease.h, kind 't', uid and
- * target its hash). All of it changes in the one transaction of the request.
+ * (so that a prefix of paths is a directory of tokens), and its place in the order of expiry (lease.h, kind 't', uid
+ * and target its hash). All of it changes in the one transaction of the request.
  *
  * A child is only as alive as its parent: a lookup asks for every ancestor. So revoking a token is one small
  * transaction, whatever hangs on it, and takes effect at once; the leader's worker clears away the rest.
@@ -25,36 +25,36 @@
 struct token {
     char hash[TOKEN_HASH_SIZE];
     const char *accessor;
-    const char *parent;   /* hash, or "" for an orphan */
-    const char *path;     /* where it was made: "auth/approle/login" */
+    const char *parent; /* hash, or "" for an orphan */
+    const char *path;   /* where it was made: "auth/approle/login" */
     const char *display_name;
-    const char *type;     /* "service" */
-    const char *role;     /* or "" */
-    json_t *policies;     /* sorted */
-    json_t *meta;         /* or NULL */
-    json_t *internal;     /* of the login method; or NULL */
-    json_t *bound_cidrs;  /* or NULL */
+    const char *type;             /* "service" */
+    const char *role;             /* or "" */
+    json_t *policies;             /* sorted */
+    json_t *meta;                 /* or NULL */
+    json_t *internal;             /* of the login method; or NULL */
+    json_t *bound_cidrs;          /* or NULL */
     int64_t created_s, expires_s; /* wall clock; expires 0: never */
     int64_t last_renewal_s;       /* 0: never */
     int64_t creation_ttl_s, period_s, explicit_max_ttl_s, max_ttl_s;
-    int64_t num_uses;     /* 0: unlimited; -1: the last one is being used */
+    int64_t num_uses; /* 0: unlimited; -1: the last one is being used */
     bool renewable, is_root;
-    json_t *record;       /* what is stored; owns all of the above */
+    json_t *record; /* what is stored; owns all of the above */
 };
 
 /* What is asked for; zeroed members are "not given". */
 struct token_order {
-    const char *id;            /* a chosen token, or NULL */
-    const char *parent;        /* hash, or NULL for an orphan */
+    const char *id;     /* a chosen token, or NULL */
+    const char *parent; /* hash, or NULL for an orphan */
     const char *path;
     const char *display_name;
     const char *role;
-    json_t *policies;          /* final; sorted and deduped here */
+    json_t *policies; /* final; sorted and deduped here */
     json_t *meta, *internal, *bound_cidrs;
     const struct mount *mount; /* whose limits hold; NULL: auth/token/'s */
     int64_t ttl_s, max_ttl_s, period_s, explicit_max_ttl_s, num_uses;
     bool not_renewable;
-    bool never_expires;        /* root */
+    bool never_expires; /* root */
 };
 
 /* Writes a new token into req's transaction; ret_auth is the `auth` object of the answer (a new reference). */
@@ -71,7 +71,8 @@ int token_lookup_accessor(struct request *req, const char *accessor, struct toke
 int token_use(struct request *req, struct token *token) MUST_CHECK;
 
 /* Extends a token; ret_auth as above (client_token "" unless given). Errors: Vault's sentences. */
-int token_renew(struct request *req, struct token *token, const char *client_token, int64_t increment_s, json_t **ret_auth) MUST_CHECK;
+int token_renew(struct request *req, struct token *token, const char *client_token, int64_t increment_s,
+                json_t **ret_auth) MUST_CHECK;
 /* Ends it, and with it at once everything under it: its leases are due now, the worker removes its descendants. */
 int token_revoke(struct request *req, const struct token *token) MUST_CHECK;
 /* Removes only it; its children become orphans. Its leases are revoked. */

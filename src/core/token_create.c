@@ -12,8 +12,8 @@
 #include "core/token_private.h"
 #include "core/ttl.h"
 
-#define TOKEN_PREFIX "hvs."
-#define TOKEN_RANDOM 24
+#define TOKEN_PREFIX    "hvs."
+#define TOKEN_RANDOM    24
 #define ACCESSOR_RANDOM 24
 
 static json_t *list_of(json_t *list)
@@ -27,21 +27,22 @@ static json_t *auth_object(const char *client_token, const json_t *record, int64
     json_t *policies = json_object_get(record, "policies");
     return json_pack("{s:s, s:s, s:o, s:o, s:O?, s:I, s:b, s:s, s:s, s:b, s:n, s:I}", "client_token", client_token,
                      "accessor", json_str(record, "accessor", ""), "policies", list_of(policies), "token_policies",
-                     list_of(policies), "metadata", json_object_get(record, "meta"), "lease_duration", (json_int_t)ttl_s,
-                     "renewable", json_flag(record, "renewable", false), "entity_id", "", "token_type",
-                     json_str(record, "type", "service"), "orphan", json_str(record, "parent", "")[0] == '\0',
-                     "mfa_requirement", "num_uses", (json_int_t)json_int(record, "num_uses", 0));
+                     list_of(policies), "metadata", json_object_get(record, "meta"), "lease_duration",
+                     (json_int_t)ttl_s, "renewable", json_flag(record, "renewable", false), "entity_id", "",
+                     "token_type", json_str(record, "type", "service"), "orphan",
+                     json_str(record, "parent", "")[0] == '\0', "mfa_requirement", "num_uses",
+                     (json_int_t)json_int(record, "num_uses", 0));
 }
 
 static json_t *new_record(const struct token_order *order, const char *accessor, int64_t now_s, int64_t ttl_s)
 {
     json_t *policies = json_list_sorted(order->policies);
-    json_t *record = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:b}", "accessor", accessor, "parent",
-                               order->parent != NULL ? order->parent : "", "path", order->path, "display_name",
-                               order->display_name != NULL ? order->display_name : "", "type", "service", "policies",
-                               policies, "created", (json_int_t)now_s, "expires",
-                               (json_int_t)(order->never_expires ? 0 : now_s + ttl_s), "creation_ttl", (json_int_t)ttl_s,
-                               "renewable", !order->not_renewable && !order->never_expires);
+    json_t *record =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:b}", "accessor", accessor, "parent",
+                  order->parent != NULL ? order->parent : "", "path", order->path, "display_name",
+                  order->display_name != NULL ? order->display_name : "", "type", "service", "policies", policies,
+                  "created", (json_int_t)now_s, "expires", (json_int_t)(order->never_expires ? 0 : now_s + ttl_s),
+                  "creation_ttl", (json_int_t)ttl_s, "renewable", !order->not_renewable && !order->never_expires);
     const struct {
         const char *name;
         int64_t value;
@@ -159,7 +160,8 @@ static json_t *login_policies(struct request *req)
 {
     json_t *policies = json_array(), *policy;
     size_t i;
-    json_array_foreach (req->auth.policies, i, policy) {
+    json_array_foreach(req->auth.policies, i, policy)
+    {
         char *lower = arena_strdup(&req->arena, json_string_value(policy));
         for (char *c = lower; *c != '\0'; c++)
             *c = (char)tolower((unsigned char)*c);
@@ -235,7 +237,8 @@ static int refile(struct request *req, struct token *token, int64_t now_s, int64
     return rc;
 }
 
-int token_renew(struct request *req, struct token *token, const char *client_token, int64_t increment_s, json_t **ret_auth)
+int token_renew(struct request *req, struct token *token, const char *client_token, int64_t increment_s,
+                json_t **ret_auth)
 {
     if (token->expires_s == 0 || !token->renewable)
         return fail(req, ERR_INVALID, "lease is not renewable");

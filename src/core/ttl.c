@@ -15,9 +15,11 @@ static void warn_capped(struct request *req, bool is_period, int64_t asked, int6
     duration_format_short(asked, a, sizeof a);
     duration_format_short(max, b, sizeof b);
     if (!is_period)
-        reply_warn(req, "TTL of \"%s\" exceeded the effective max_ttl of \"%s\"; TTL value is capped accordingly", a, b);
+        reply_warn(req, "TTL of \"%s\" exceeded the effective max_ttl of \"%s\"; TTL value is capped accordingly", a,
+                   b);
     else
-        reply_warn(req, "period of \"%s\" exceeded the effective max_ttl of \"%s\"; period value is capped accordingly", a, b);
+        reply_warn(req, "period of \"%s\" exceeded the effective max_ttl of \"%s\"; period value is capped accordingly",
+                   a, b);
 }
 
 int ttl_grant(struct request *req, const struct ttl_wish *wish, int64_t *ret_ttl_s)

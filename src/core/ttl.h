@@ -10,12 +10,12 @@
 #include "core/request.h"
 
 struct ttl_wish {
-    int64_t increment_s;    /* what the caller asked for; 0: nothing */
-    int64_t backend_ttl_s;  /* of the role or the secret; 0: none */
+    int64_t increment_s;   /* what the caller asked for; 0: nothing */
+    int64_t backend_ttl_s; /* of the role or the secret; 0: none */
     int64_t backend_max_s;
     int64_t period_s;
     int64_t explicit_max_s;
-    int64_t start_s;        /* when it was issued, wall clock */
+    int64_t start_s; /* when it was issued, wall clock */
     int64_t now_s;
     const struct mount *mount;
 };
