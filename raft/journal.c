@@ -111,9 +111,11 @@ static int open_env(struct journal *journal)
         mdb_txn_abort(txn);
     if (code == 0)
         code = mdb_txn_begin(journal->env, NULL, MDB_RDONLY, &journal->reader);
-    if (code == 0)
-        mdb_txn_reset(journal->reader);
-    return code;
+    if (code != 0)
+        return code;
+    mdb_txn_reset(journal->reader);
+    journal->witness_fd = open(journal->data_path, O_RDONLY | O_CLOEXEC);
+    return journal->witness_fd >= 0 ? 0 : errno;
 }
 
 static int open_all(struct journal *journal, const char *dir, struct err *err)
@@ -137,7 +139,7 @@ int journal_open(const char *dir, struct journal **ret_journal, struct err *err)
     struct journal *journal = calloc(1, sizeof *journal);
     if (journal == NULL)
         abort();
-    journal->vote_fd = -1;
+    journal->vote_fd = journal->witness_fd = -1;
     journal->write_sums = checksum_new();
     journal->read_sums = checksum_new();
     int rc = open_all(journal, dir, err);
@@ -157,6 +159,8 @@ void journal_close(struct journal *journal)
         mdb_env_close(journal->env);
     if (journal->vote_fd >= 0)
         close(journal->vote_fd);
+    if (journal->witness_fd >= 0)
+        close(journal->witness_fd);
     EVP_MAC_CTX_free(journal->write_sums);
     EVP_MAC_CTX_free(journal->read_sums);
     free(journal);
@@ -298,6 +302,8 @@ int journal_write(struct journal *journal, const struct journal_op *ops, size_t 
     code = mdb_txn_commit(txn);
     if (code == 0)
         journal->head = head;
+    else if (file_lost_writes(journal->witness_fd))
+        return err_set(err, ERR_IO, "%s could not be flushed", journal->data_path);
     return translate(journal, code, err);
 }
 

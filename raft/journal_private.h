@@ -25,6 +25,7 @@ struct journal {
     MDB_env *env;
     MDB_dbi dbi;
     MDB_txn *reader; /* reset between uses */
+    int witness_fd;  /* of the data file, for file_lost_writes() */
     EVP_MAC_CTX *write_sums, *read_sums;
     struct journal_head head;
     int vote_fd;

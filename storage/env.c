@@ -143,11 +143,14 @@ static int open_with(const char *dir, unsigned flags, struct store_env **ret_env
     if (env == NULL)
         abort();
     atomic_init(&env->refs, 1);
+    env->witness_fd = -1;
     int code = ENOMEM;
     for (size_t size = MAP_SIZE_MAX; code == ENOMEM && size >= MAP_SIZE_MIN; size /= 2)
         code = open_mdb(dir, size, &env->mdb);
     if (code == 0)
         code = open_databases(env, flags);
+    if (code == 0 && (env->witness_fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        code = errno;
     if (code != 0) {
         env_unref(env);
         return env_error(dir, code, path, err);
@@ -210,6 +213,8 @@ void env_unref(struct store_env *env)
         return;
     if (env->mdb != NULL)
         mdb_env_close(env->mdb);
+    if (env->witness_fd >= 0)
+        close(env->witness_fd);
     free(env);
 }
 

@@ -262,6 +262,8 @@ static void advance(struct store *store, const struct apply *apply)
 static int sync_ended(struct store *store, int code, struct err *err)
 {
     int rc = env_error(store->dir, code, store->dir, err);
+    if (rc != OK && file_lost_writes(atomic_load(&store->env)->witness_fd))
+        rc = err_set(err, ERR_IO, "%s could not be flushed", store->dir);
     if (rc == ERR_IO)
         store->has_failed = true;
     return rc;

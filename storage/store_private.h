@@ -28,6 +28,7 @@
 struct store_env {
     MDB_env *mdb;
     MDB_dbi own, records;
+    int witness_fd; /* of the data file, for file_lost_writes() */
     atomic_uint refs;
 };
 

@@ -127,3 +127,8 @@ int file_remove_tree(const char *path, struct err *err)
         return say_errno(err, "remove", path);
     return OK;
 }
+
+bool file_lost_writes(int fd)
+{
+    return fdatasync(fd) != 0;
+}

@@ -21,5 +21,11 @@ int file_make_dir(const char *path, mode_t mode, struct err *err) MUST_CHECK;
 bool file_exists(const char *path);
 /* Removes a directory with everything in it. Never follows a link. */
 int file_remove_tree(const char *path, struct err *err);
+/*
+ * After a write or a flush that failed: whether the kernel gave up any of the file's data since this descriptor was
+ * opened or last asked. It tells each descriptor so once, whatever another one was told; so ask with one of your own
+ * that nothing else uses. If it did, a further flush would pass without that data: what the disk holds is unknown.
+ */
+bool file_lost_writes(int fd);
 
 #endif

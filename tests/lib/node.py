@@ -15,6 +15,7 @@ import requests
 
 from . import settings
 from .client import Client
+from .faults import Faults
 from .process import Crashed, Process, wait_for
 
 
@@ -45,10 +46,20 @@ class Node:
         self.log_file = folder / "server.log"
         self.process = None
         self.keys = None
+        self._faults = None
         if start:
             self.start()
 
     # ---- Life ----
+
+    @property
+    def faults(self):
+        """Its wall clock and its disk; to be asked for before the first start."""
+        if self._faults is None:
+            assert self.process is None, "the process was started without"
+            self._faults = Faults(self.folder)
+            self.env.update(self._faults.env())
+        return self._faults
 
     @property
     def address(self):

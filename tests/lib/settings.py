@@ -28,6 +28,12 @@ def coffer_bin():
     return str(max(built, key=lambda path: path.stat().st_mtime))
 
 
+def faults_library():
+    """The preload of tests/lib/faults.py: COFFER_FAULTS_LIB, or the one built beside the program under test."""
+    named = os.environ.get("COFFER_FAULTS_LIB")
+    return named or str(pathlib.Path(coffer_bin()).parent / "tests/lib/preload/libfaults.so")
+
+
 def bao_bin():
     named = os.environ.get("BAO_BIN") or shutil.which("bao")
     if named:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What happens to the files: crashes, flipped bits, a full disk."""
+import errno
 import shutil
 import threading
 
 import pytest
+import requests
 
 from lib.process import wait_for
 
@@ -171,6 +173,30 @@ def test_a_full_disk_acknowledges_nothing_and_room_brings_it_back(nodes, small_d
     filler.unlink()
     wait_for("it recovers", lambda: node.health() == 200 and node.root.write("kv/after", x="1").status == 204, timeout=30)
     assert all(node.root.read(f"kv/{number}").status == 200 for number in acknowledged)
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])
+@pytest.mark.parametrize("path", ["raft/log/data.mdb", "state/data.mdb"])
+def test_a_flush_that_failed_is_not_tried_again(nodes, path, code):
+    """Nobody knows what the disk holds then: the process ends, says so, and all that was acknowledged is there."""
+    node = nodes.node()
+    faults = node.faults
+    node.start()
+    node.ready()
+    node.root.write("sys/mounts/kv", type="kv").ok(204)
+    node.root.write("kv/before", x="1").ok(204)
+    faults.fail("sync", code, path)
+    try:
+        assert node.client(node.keys.root_token, timeout=10).write("kv/during", x="1").status >= 500
+    except requests.RequestException:
+        pass
+    assert node.process.wait() == 1
+    assert str((node.data_dir / path).parent) in node.process.tail(5) and "this node stops" in node.process.tail(5)
+    faults.clear()
+    node.start()
+    node.unseal()
+    node.wait_active()
+    assert node.root.read("kv/before").ok(200).data == {"x": "1"}
 
 
 def test_the_data_directory_is_only_for_its_owner(node):
