@@ -6,6 +6,8 @@
 
 #include "api/call_request.h"
 #include "api/http.h"
+#include "api/probe.h"
+#include "api/redirect.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "config/config.h"
@@ -15,6 +17,7 @@
 struct gateway {
     struct core *core;
     struct http_server *server;
+    struct probe *probe; /* or NULL */
 };
 
 /* ---- Answering ---- */
@@ -46,15 +49,33 @@ static void send_refusal(struct http_call *call, const struct refusal *refusal)
     json_decref(errors);
 }
 
+/* A standby that its own redirects lead back to: better an error that says so than a client going round. */
+static void send_loop(struct request *req, struct http_call *call)
+{
+    const char *text = arena_printf(
+        &req->arena,
+        "this node is a standby, and the address that it knows of the active node, %.*s, leads back to it; set "
+        "api_addr on every node to an address of that node alone, or have the load balancer send requests only to "
+        "the node that answers 200 at /v1/sys/health",
+        (int)(strstr(req->redirect, "/v1/") - req->redirect), req->redirect);
+    struct refusal refusal = {.status = 503, .text = text};
+
+    send_refusal(call, &refusal);
+}
+
 /* The pipeline's last word, on whatever thread. */
 static void on_done(struct request *req)
 {
     struct http_call *call = req->front;
-    int status;
-    char *body = request_body(req, &status);
 
-    send(call, status, req->redirect, body);
-    json_text_free(body);
+    if (req->redirect != NULL && redirect_is_loop(call->host, req->redirect)) {
+        send_loop(req, call);
+    } else {
+        int status;
+        char *body = request_body(req, &status);
+        send(call, status, req->redirect, body);
+        json_text_free(body);
+    }
     request_free(req);
 }
 
@@ -91,6 +112,7 @@ static void on_call(void *ctx, struct http_call *call)
     struct request *req = request_new(gateway->core);
     struct refusal refusal = {0};
 
+    probe_note(gateway->probe, call);
     if (call_read_request(call, req, &refusal) != OK) {
         send_refusal(call, &refusal);
         request_free(req);
@@ -129,15 +151,19 @@ int gateway_start(struct core *core, const struct config *config, struct gateway
     if (listeners == NULL || gateway == NULL)
         abort();
     gateway->core = core;
+    if (!core_options(core)->dev_mode)
+        gateway->probe = probe_start(core_options(core)->api_addr);
     for (size_t i = 0; i < n; i++)
         listeners[i] = to_listener(&config->listeners[i]);
     int rc = http_server_start(listeners, n, 0, on_call, gateway, &gateway->server, err);
     free(listeners);
-    if (rc == OK)
-        *ret_gateway = gateway;
-    else
+    if (rc != OK) {
+        probe_stop(gateway->probe);
         free(gateway);
-    return rc;
+        return rc;
+    }
+    *ret_gateway = gateway;
+    return OK;
 }
 
 int gateway_reload(struct gateway *gateway, struct err *err)
@@ -150,5 +176,6 @@ void gateway_stop(struct gateway *gateway, int drain_ms)
     if (gateway == NULL)
         return;
     http_server_stop(gateway->server, drain_ms);
+    probe_stop(gateway->probe);
     free(gateway);
 }

@@ -34,6 +34,7 @@ struct http_call {
     const char *method;
     const char *path;  /* as sent, up to '?' */
     const char *query; /* after '?', or NULL */
+    const char *host;  /* whom it was sent to, as the client said */
     const struct http_header *headers;
     size_t n_headers;
     const char *body;

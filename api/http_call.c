@@ -89,6 +89,7 @@ static void copy_target(struct call *call, const h2o_req_t *req)
     call->pub.path = path;
     call->pub.query = query;
     call->pub.method = arena_strndup(&call->arena, req->input.method.base, req->input.method.len);
+    call->pub.host = arena_strndup(&call->arena, req->input.authority.base, req->input.authority.len);
     call->pub.is_head = strcmp(call->pub.method, "HEAD") == 0;
 }
 

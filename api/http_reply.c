@@ -4,6 +4,8 @@
 #include "api/http_private.h"
 #include "base/secret.h"
 
+#define RETRY_AFTER_S "1" /* about what a failover takes */
+
 static const char *reason_of(int status)
 {
     static const struct {
@@ -102,6 +104,8 @@ void reply_send(h2o_req_t *req, const struct reply *reply)
     if (reply->status != 204)
         req->res.content_length = len; /* without it h2o would end the connection */
     add_standard_headers(req, reply->status == 204 ? NULL : reply->content_type);
+    if (reply->status == 503)
+        add_header(req, "Retry-After", RETRY_AFTER_S);
     for (size_t i = 0; i < reply->n_headers; i++)
         add_header(req, reply->headers[i].name, reply->headers[i].value);
     if (reply->body != NULL) {

@@ -146,6 +146,18 @@ static bool get_text(struct reader *reader, char *ret, size_t size)
     return true;
 }
 
+/* Where two nodes tell clients to go to the same place, half of the redirects end at the wrong one. */
+static void warn_of_twins(const struct cluster *cluster, const char *node_id, const char *api_addr)
+{
+    const char *twin = strcmp(cluster->api_addr, api_addr) == 0 ? cluster->node_id : NULL;
+    for (unsigned i = 0; i < cluster->n_peers && twin == NULL; i++)
+        if (strcmp(cluster->peers[i].node_id, node_id) != 0 && strcmp(cluster->peers[i].api_addr, api_addr) == 0)
+            twin = cluster->peers[i].node_id;
+    if (twin != NULL && api_addr[0] != '\0')
+        log_warn("raft", "nodes %s and %s have the same api_addr, %s; redirects need one of each node's own", node_id,
+                 twin, api_addr);
+}
+
 static void take_status(struct cluster *cluster, const char *node_id, const void *payload, size_t len)
 {
     struct reader reader = reader_of(payload, len);
@@ -160,6 +172,8 @@ static void take_status(struct cluster *cluster, const char *node_id, const void
     struct cluster_peer *peer = cluster_peer_make(cluster, node_id);
     if (peer == NULL)
         return;
+    if (strcmp(peer->api_addr, api_addr) != 0)
+        warn_of_twins(cluster, node_id, api_addr);
     bool has_moved = strcmp(peer->addr, addr) != 0, is_news = strcmp(peer->api_addr, api_addr) != 0 || has_moved;
     peer->id = id;
     peer->heard = cluster_now();

@@ -131,6 +131,7 @@ static void fill_core_options(struct server *server)
     server->core_options.election_ms = (int)config->election_ms;
     server->core_options.heartbeat_ms = (int)config->heartbeat_ms;
     server->core_options.retry_join = config->retry_join;
+    server->core_options.drain_ms = (int)config->drain_s * 1000;
     server->core_options.dev_mode = server->options.dev;
 }
 
@@ -210,6 +211,7 @@ static int start(struct server *server, struct err *err)
 
 static void stop(struct server *server)
 {
+    core_drain(server->core, CORE_STOPS);
     core_step_aside(server->core);
     if (server->gateway != NULL)
         gateway_stop(server->gateway, DRAIN_MS);

@@ -14,6 +14,8 @@
 #include "config/config_keys.h"
 #include "config/hcl.h"
 
+#define DRAIN_S_MAX 60 /* a step-down answers after it, and its client waits */
+
 /* ---- One file ---- */
 
 /* What a file says besides its blocks; the rest goes into the configuration after all were read. */
@@ -35,6 +37,7 @@ static const struct config_key config_keys[] = {
     {"ui", KEY_BOOL, CONFIG(ui), NULL},
     {"default_lease_ttl", KEY_SECONDS, CONFIG(default_lease_ttl_s), NULL},
     {"max_lease_ttl", KEY_SECONDS, CONFIG(max_lease_ttl_s), NULL},
+    {"drain_time", KEY_SECONDS, CONFIG(drain_s), NULL},
     /* Read by the functions below. */
     {"listener", KEY_OTHER, 0, NULL},
     {"storage", KEY_OTHER, 0, NULL},
@@ -230,6 +233,8 @@ static int check_config(const struct config *config, struct err *err)
         return err_set(err, ERR_INVALID, "no listener is configured; write listener \"tcp\" { … }");
     if (config->cluster_addr != NULL && strncmp(config->cluster_addr, "https://", 8) != 0)
         return err_set(err, ERR_INVALID, "cluster_addr must begin with \"https://\"");
+    if (config->drain_s > DRAIN_S_MAX)
+        return err_set(err, ERR_INVALID, "drain_time is at most %d seconds", DRAIN_S_MAX);
     if (config->default_lease_ttl_s > 0 && config->max_lease_ttl_s > 0 &&
         config->default_lease_ttl_s > config->max_lease_ttl_s)
         return err_set(err, ERR_INVALID, "default_lease_ttl is longer than max_lease_ttl");

@@ -34,6 +34,7 @@ struct config {
     bool log_json;
     bool disable_mlock, ui;
     int64_t default_lease_ttl_s, max_lease_ttl_s; /* 0: not given */
+    int64_t drain_s;                              /* Coffer's own: before a step-down and a stop */
     int64_t election_ms, heartbeat_ms;            /* Coffer's own, in the storage stanza; 0: not given */
 };
 

@@ -408,7 +408,38 @@ int core_open(const struct core_options *options, struct core **ret_core, struct
     return OK;
 }
 
-static void drain(struct core *core, int drain_ms)
+static bool could_be_asked(struct core *core)
+{
+    enum core_standing standing = core_standing(core);
+    return standing == CORE_ACTIVE || standing == CORE_STANDBY;
+}
+
+void core_drain(struct core *core, enum core_drain why)
+{
+    int keeps_on = CORE_KEEPS_ON;
+    if (core == NULL)
+        return;
+    if (why == CORE_STOPS)
+        atomic_store(&core->draining, why);
+    else
+        atomic_compare_exchange_strong(&core->draining, &keeps_on, why);
+    int64_t end = clock_steady_ms() + core->options.drain_ms;
+    while (could_be_asked(core) && clock_steady_ms() < end)
+        usleep(10000);
+}
+
+void core_drain_end(struct core *core)
+{
+    int steps_down = CORE_STEPS_DOWN;
+    atomic_compare_exchange_strong(&core->draining, &steps_down, CORE_KEEPS_ON);
+}
+
+enum core_drain core_draining(const struct core *core)
+{
+    return (enum core_drain)atomic_load(&core->draining);
+}
+
+static void await_requests(struct core *core, int drain_ms)
 {
     int64_t end = clock_steady_ms() + drain_ms;
     while (atomic_load(&core->n_requests) > 0 && clock_steady_ms() < end)
@@ -427,7 +458,7 @@ void core_close(struct core *core, int drain_ms)
     if (core == NULL)
         return;
     join_retry_stop(core);
-    drain(core, drain_ms);
+    await_requests(core, drain_ms);
     pthread_mutex_lock(&core->mutex);
     core->is_stopping = true;
     pthread_cond_broadcast(&core->changed);

@@ -45,14 +45,24 @@ struct core_options {
     const struct audit_device *const *audit_devices;
     json_t *retry_join; /* array of objects with Vault's keys; or NULL */
     bool dev_mode;
+    int drain_ms; /* how long sys/health turns load balancers away before this node stops serving */
 };
 
 enum core_standing { CORE_UNINITIALIZED, CORE_SEALED, CORE_STANDBY, CORE_ACTIVE };
+/* Why sys/health turns load balancers away although requests are served as before. */
+enum core_drain { CORE_KEEPS_ON, CORE_STEPS_DOWN, CORE_STOPS };
 
 struct core; /* its members: core/core_private.h, for src/core alone */
 
 /* Opens the data directory and takes part in its cluster, if any. Errors: as cluster_open() and store_open(). */
 int core_open(const struct core_options *options, struct core **ret_core, struct err *err) MUST_CHECK;
+/*
+ * Tells load balancers to look elsewhere and waits for the configured time, so that they have. A node that steps down
+ * calls core_drain_end() afterwards; one that stops never serves again.
+ */
+void core_drain(struct core *core, enum core_drain why);
+void core_drain_end(struct core *core);
+enum core_drain core_draining(const struct core *core);
 /* Hands the leadership to somebody, if this node has it and there is somebody. Waits. */
 void core_step_aside(struct core *core);
 /* Lets running requests end for up to drain_ms, then closes everything. NULL is fine. */

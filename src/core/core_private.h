@@ -33,6 +33,7 @@ struct core {
 
     atomic_uint_least64_t epoch; /* in which this node is active; 0: it is not */
     atomic_int_least64_t active_since_ns;
+    atomic_int draining;           /* enum core_drain */
     atomic_bool is_initialized;
     atomic_bool is_joining; /* joining != NULL */
     atomic_int n_requests;  /* in the pipeline */

@@ -53,11 +53,27 @@ static int status_code(struct request *req, enum core_standing standing, int *re
     return OK;
 }
 
+/*
+ * What load balancers are told: who is about to step down is a standby already, though it still serves; who is about
+ * to stop is not to be asked at all, whatever codes were asked for.
+ */
+static int judge(struct request *req, enum core_standing *ret_standing, int *ret_code)
+{
+    enum core_standing standing = core_standing(req->core);
+    bool is_open = standing == CORE_ACTIVE || standing == CORE_STANDBY;
+    enum core_drain draining = is_open ? core_draining(req->core) : CORE_KEEPS_ON;
+    *ret_standing = draining == CORE_KEEPS_ON ? standing : CORE_STANDBY;
+    int rc = status_code(req, *ret_standing, ret_code);
+    if (draining == CORE_STOPS)
+        *ret_code = 503;
+    return rc;
+}
+
 int sys_health(struct request *req)
 {
     int code;
-    enum core_standing standing = core_standing(req->core);
-    int rc = status_code(req, standing, &code);
+    enum core_standing standing;
+    int rc = judge(req, &standing, &code);
     if (rc != OK)
         return rc;
     bool is_sealed = standing == CORE_SEALED || standing == CORE_UNINITIALIZED;

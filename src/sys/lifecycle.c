@@ -90,6 +90,8 @@ int sys_step_down(struct request *req)
     struct err err = {0};
     if (core_standing(req->core) != CORE_ACTIVE)
         return OK;
+    core_drain(req->core, CORE_STEPS_DOWN);
     int rc = cluster_step_down(core_cluster(req->core), NULL, &err);
+    core_drain_end(req->core);
     return rc == OK ? OK : fail_with(req, &err);
 }

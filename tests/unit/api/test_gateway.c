@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/pool.h"
 #include "config/config.h"
+#include "core/core.h"
 #include "core/request.h"
 #include "http_client.h"
 
@@ -40,6 +41,14 @@ void request_free(struct request *req)
     json_decref(req->reply);
     arena_close(&req->arena);
     free(req);
+}
+
+const struct core_options *core_options(const struct core *core)
+{
+    static const struct core_options options = {.dev_mode = true};
+
+    (void)core;
+    return &options;
 }
 
 static void answer(struct request *req)
