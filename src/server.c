@@ -130,6 +130,8 @@ static void fill_core_options(struct server *server)
     server->core_options.max_lease_ttl_s = config->max_lease_ttl_s;
     server->core_options.election_ms = (int)config->election_ms;
     server->core_options.heartbeat_ms = (int)config->heartbeat_ms;
+    server->core_options.seal_type = config->seal_type;
+    server->core_options.seal = config->seal;
     server->core_options.retry_join = config->retry_join;
     server->core_options.drain_ms = (int)config->drain_s * 1000;
     server->core_options.dev_mode = server->options.dev;

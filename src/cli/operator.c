@@ -51,8 +51,9 @@ static json_t *init_result(struct cli *cli, const json_t *reply, const json_t *a
 
         json_object_set_new(result, names[i][0], list ? json_incref(list) : json_array());
         if (i == 1) {
-            json_object_set(result, "unseal_shares", json_object_get(asked, "secret_shares"));
-            json_object_set(result, "unseal_threshold", json_object_get(asked, "secret_threshold"));
+            /* An automatic seal is as good as one share, as clients show it. */
+            json_object_set_new(result, "unseal_shares", json_integer(json_int(asked, "secret_shares", 1)));
+            json_object_set_new(result, "unseal_threshold", json_integer(json_int(asked, "secret_threshold", 1)));
         }
     }
     json_object_set_new(result, "recovery_keys_shares", json_integer(json_int(asked, "recovery_shares", 0)));
@@ -72,15 +73,21 @@ static void print_keys(const char *title, const json_t *keys)
     }
 }
 
-static int print_init(struct cli *cli, const json_t *result, int64_t shares, int64_t threshold)
+static int print_init(struct cli *cli, const json_t *result)
 {
+    int64_t shares = json_int(result, "unseal_shares", 0), threshold = json_int(result, "unseal_threshold", 0);
+
     print_keys("Unseal Key", json_list_at(result, "unseal_keys_b64"));
     print_keys("Recovery Key", json_list_at(result, "recovery_keys_b64"));
     printf("\nInitial Root Token: %s\n\n", json_str(result, "root_token", ""));
-    if (json_array_size(json_list_at(result, "recovery_keys_b64")))
-        return cli_success(cli, "Success! Vault is initialized\n\n"
-                                "The server unseals itself. The recovery keys above are not shown again: give them to\n"
-                                "people who do not share one place, for what needs more than a token.");
+    if (!json_array_size(json_list_at(result, "unseal_keys_b64")))
+        return cli_success(cli,
+                           "Success! Vault is initialized\n\n"
+                           "Recovery key initialized with %lld key shares and a key threshold of %lld. The server\n"
+                           "unseals itself. Recovery keys are not shown again: give them to people who do not share\n"
+                           "one place, for what needs more than a token.",
+                           (long long)json_int(result, "recovery_keys_shares", 0),
+                           (long long)json_int(result, "recovery_keys_threshold", 0));
     return cli_success(cli,
                        "Vault initialized with %lld key shares and a key threshold of %lld.\n\n"
                        "The keys above are not shown again and are stored nowhere. Give them to people who\n"
@@ -90,21 +97,36 @@ static int print_init(struct cli *cli, const json_t *result, int64_t shares, int
                        (long long)shares, (long long)threshold, (long long)threshold, (long long)threshold);
 }
 
+/* What to ask for depends on who unseals: people, or the server itself. */
+static json_t *init_request(struct cli *cli, bool is_auto)
+{
+    static const char *const people[][2] = {{"key-shares", "secret_shares"}, {"key-threshold", "secret_threshold"}};
+    static const char *const automatic[][2] = {{"recovery-shares", "recovery_shares"},
+                                               {"recovery-threshold", "recovery_threshold"}};
+    const char *const(*usual)[2] = is_auto ? automatic : people;
+    const char *const(*other)[2] = is_auto ? people : automatic;
+    json_t *asked = json_object();
+
+    for (int i = 0; i < 2; i++) {
+        json_object_set_new(asked, usual[i][1], json_integer(option_number(cli, usual[i][0], i == 0 ? 5 : 3)));
+        option_into(cli, other[i][0], asked, other[i][1]);
+    }
+    return cli_keep(cli, asked);
+}
+
 static int operator_init(struct cli *cli)
 {
-    int64_t shares = option_number(cli, "key-shares", 5), threshold = option_number(cli, "key-threshold", 3);
-    json_t *asked, *reply, *result;
+    json_t *seal, *asked, *reply, *result;
 
     if (option_flag(cli, "status"))
         return init_status(cli);
-    asked = cli_keep(
-        cli, json_pack("{s:I, s:I}", "secret_shares", (json_int_t)shares, "secret_threshold", (json_int_t)threshold));
-    option_into(cli, "recovery-shares", asked, NULL);
-    option_into(cli, "recovery-threshold", asked, NULL);
+    if (api_call(cli, "GET", "sys/seal-status", NULL, NULL, &seal))
+        return cli_fail(cli, "Error initializing");
+    asked = init_request(cli, json_flag(seal, "recovery_seal", false));
     if (api_call(cli, "PUT", "sys/init", NULL, json_incref(asked), &reply))
         return cli_fail(cli, "Error initializing");
     result = init_result(cli, reply, asked);
-    return cli->format == FORMAT_TABLE ? print_init(cli, result, shares, threshold) : output_value(cli, result);
+    return cli->format == FORMAT_TABLE ? print_init(cli, result) : output_value(cli, result);
 }
 
 static int ask_for_key(struct cli *cli, const char **ret_key)

@@ -109,7 +109,7 @@ static int read_item(const char *file, const struct hcl_item *item, struct setti
     if (strcmp(item->key, "storage") == 0 || strcmp(item->key, "backend") == 0)
         return config_read_storage(file, item, config, err);
     if (strcmp(item->key, "seal") == 0)
-        return config_read_seal(file, item, err);
+        return config_read_seal(file, item, config, err);
     if (strcmp(item->key, "audit") == 0 || strcmp(item->key, "initialize") == 0)
         return refuse_block(file, item, err);
     for (const struct config_key *key = file_keys; key->name != NULL; key++) {
@@ -298,6 +298,7 @@ void config_free(struct config *config)
     free(config->storage_path);
     free(config->node_id);
     json_decref(config->retry_join);
+    json_decref(config->seal);
     free(config->api_addr);
     free(config->cluster_addr);
     free(config->cluster_name);

@@ -9,8 +9,7 @@
 
 #define LISTENERS_MAX 64
 
-/* The one label of a block that has a type: `listener "tcp" { … }`. NULL, and the sentence, when it has none. */
-static const char *type_of(const char *file, const struct hcl_item *item, struct err *err)
+const char *config_block_type(const char *file, const struct hcl_item *item, struct err *err)
 {
     if (item->body != NULL && item->n_labels == 1)
         return item->labels[0];
@@ -79,7 +78,7 @@ static int check_listener(const char *file, int line, const struct config_listen
 
 int config_read_listener(const char *file, const struct hcl_item *item, struct config *config, struct err *err)
 {
-    const char *type = type_of(file, item, err);
+    const char *type = config_block_type(file, item, err);
 
     if (type == NULL)
         return ERR_INVALID;
@@ -195,7 +194,7 @@ static int check_times(const char *file, int line, const struct config *config, 
 
 int config_read_storage(const char *file, const struct hcl_item *item, struct config *config, struct err *err)
 {
-    const char *type = type_of(file, item, err);
+    const char *type = config_block_type(file, item, err);
 
     if (type == NULL)
         return ERR_INVALID;
@@ -211,17 +210,4 @@ int config_read_storage(const char *file, const struct hcl_item *item, struct co
             rc = add_joins(file, &item->body->items[i], config->retry_join, err);
     }
     return rc == OK ? check_times(file, item->line, config, err) : rc;
-}
-
-/* ---- seal ---- */
-
-int config_read_seal(const char *file, const struct hcl_item *item, struct err *err)
-{
-    const char *type = type_of(file, item, err);
-
-    if (type == NULL)
-        return ERR_INVALID;
-    if (strcmp(type, "shamir") != 0)
-        return config_fail(err, file, item->line, "seal type \"%.64s\" is not supported; there is \"shamir\"", type);
-    return OK;
 }

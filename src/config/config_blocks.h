@@ -9,12 +9,16 @@
 #include "config/config.h"
 #include "config/hcl.h"
 
+/* The one label of a block that has a type: `listener "tcp" { … }`. NULL, and the sentence, when it has none. */
+const char *config_block_type(const char *file, const struct hcl_item *item, struct err *err);
+
 /* Adds a listener. */
 int config_read_listener(const char *file, const struct hcl_item *item, struct config *config,
                          struct err *err) MUST_CHECK;
 /* Sets the storage; what an earlier file said of it is forgotten. */
 int config_read_storage(const char *file, const struct hcl_item *item, struct config *config,
                         struct err *err) MUST_CHECK;
-int config_read_seal(const char *file, const struct hcl_item *item, struct err *err) MUST_CHECK;
+/* Sets the seal; a second one is refused. */
+int config_read_seal(const char *file, const struct hcl_item *item, struct config *config, struct err *err) MUST_CHECK;
 
 #endif

@@ -19,6 +19,7 @@
 #include "core/policy.h"
 #include "core/request.h"
 #include "core/seal.h"
+#include "core/seal_private.h"
 
 #define BLOCKING_THREADS 64
 #define DEFAULT_TTL_S    (768 * 3600)
@@ -126,10 +127,13 @@ static int open_audit(struct request *req, void *arg)
     return audit_sync(arg, req);
 }
 
-static void finish_tainted(void *arg)
+/* What an active node does once, besides serving. */
+static void work_at_activation(void *arg)
 {
     struct core *core = arg;
-    mount_finish_tainted(core, core_epoch(core));
+    uint64_t epoch = core_epoch(core);
+    seal_auto_renew(core, epoch);
+    mount_finish_tainted(core, epoch);
 }
 
 /* Under the mutex, which is let go while the devices are opened. */
@@ -149,7 +153,7 @@ static void activate(struct core *core, uint64_t epoch)
     atomic_store(&core->epoch, epoch);
     core->expiry = expiry_start(core, epoch);
     log_info("core", "this node is active, epoch %llu", (unsigned long long)epoch);
-    pool_run(core->pool, finish_tainted, core);
+    pool_run(core->pool, work_at_activation, core);
 }
 
 static void deactivate(struct core *core)
@@ -385,7 +389,9 @@ int core_open(const struct core_options *options, struct core **ret_core, struct
 {
     struct core *core = core_new(options);
     char state[4096];
-    int rc = file_make_dir(options->data_dir, 0700, err);
+    int rc = seal_configure(core, err);
+    if (rc == OK)
+        rc = file_make_dir(options->data_dir, 0700, err);
     if (rc == OK)
         rc = clear_unfinished_init(core, err);
     data_path(core, STATE_DIR, state, sizeof state);
@@ -393,6 +399,8 @@ int core_open(const struct core_options *options, struct core **ret_core, struct
         rc = file_make_dir(state, 0700, err);
     if (rc == OK)
         rc = store_open(state, true, &core->store, err);
+    if (rc == OK)
+        rc = seal_check_stored(core, err);
     if (rc == OK)
         rc = open_cluster(core, err);
     if (rc != OK) {
@@ -404,6 +412,7 @@ int core_open(const struct core_options *options, struct core **ret_core, struct
     if (pthread_create(&core->lifecycle, NULL, lifecycle, core) != 0)
         abort();
     join_retry_start(core);
+    seal_auto_start(core);
     *ret_core = core;
     return OK;
 }
@@ -458,6 +467,7 @@ void core_close(struct core *core, int drain_ms)
     if (core == NULL)
         return;
     join_retry_stop(core);
+    seal_auto_stop(core);
     await_requests(core, drain_ms);
     pthread_mutex_lock(&core->mutex);
     core->is_stopping = true;

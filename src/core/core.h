@@ -43,7 +43,9 @@ struct core_options {
     int election_ms, heartbeat_ms;
     const struct engine *const *engines; /* NULL ends it: the table in main.c */
     const struct audit_device *const *audit_devices;
-    json_t *retry_join; /* array of objects with Vault's keys; or NULL */
+    const char *seal_type; /* NULL: "shamir" */
+    const json_t *seal;    /* its stanza's settings; or NULL */
+    json_t *retry_join;    /* array of objects with Vault's keys; or NULL */
     bool dev_mode;
     int drain_ms; /* how long sys/health turns load balancers away before this node stops serving */
 };

@@ -15,6 +15,7 @@
 #include "core/lease.h"
 #include "core/mount.h"
 #include "core/router.h"
+#include "core/seal_type.h"
 #include "storage/barrier.h"
 #include "storage/store.h"
 #include "storage/txn.h"
@@ -24,6 +25,7 @@ struct joining;   /* join.c: whom to ask */
 
 struct core {
     struct core_options options;
+    const struct seal_type *seal; /* the configured one */
     struct store *store;
     struct barrier *barrier;
     struct cluster *cluster;
@@ -54,6 +56,9 @@ struct core {
     pthread_t retry_thread; /* join.c: asks the configured nodes */
     bool retry_running;
     atomic_bool retry_stopping;
+    pthread_t auto_thread; /* seal_auto.c: unseals */
+    bool auto_running;
+    atomic_bool auto_stopping;
 
     pthread_mutex_t cache_mutex; /* guards the parsed mount table */
     unsigned char mount_tag[BARRIER_TAG_SIZE];
@@ -84,6 +89,8 @@ void unsealing_free(struct unsealing *unsealing);
 void joining_free(struct joining *joining);
 /* The body of a stored or fetched seal's configuration: {"type","shares","threshold"}; NULL when there is none. */
 json_t *joining_seal_config(const struct joining *joining);
+/* Asks the leader anew for what it stores of its seal. */
+int joining_fetch_seal(struct core *core, struct joining *joining, struct err *err) MUST_CHECK;
 /* The unseal key is there: gets a certificate, becomes a member, waits for the state to arrive. */
 int joining_finish(struct core *core, struct joining *joining, const unsigned char unseal_key[32],
                    struct err *err) MUST_CHECK;

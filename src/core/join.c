@@ -4,7 +4,7 @@
  *
  *   joiner                                        leader
  *     bootstrap/challenge { server_id }      ──▶    a challenge that it need not remember, the seal's configuration
- *     … operators give the unseal keys …
+ *     … operators give the unseal keys, or the seal opens what is stored of it …
  *     bootstrap/challenge                    ──▶    a fresh one
  *     bootstrap/answer { MAC by the unseal   ──▶    checks it, signs, adds the member
  *       key over challenge, id, address, CSR }
@@ -162,12 +162,33 @@ static int get_challenge(struct core *core, const json_t *params, json_t **ret_d
 
 /* ---- The two calls of seal.h and core_private.h ---- */
 
-static int check_seal(const json_t *seal, struct err *err)
+static int check_seal(struct core *core, const json_t *seal, struct err *err)
 {
     int64_t shares = json_int(seal, "shares", 0), threshold = json_int(seal, "threshold", 0);
-    if (shares < 1 || shares > 255 || threshold < 1 || threshold > shares)
+    bool has_none = seal_is_auto(core) && shares == 0 && threshold == 0;
+    const char *type = json_str(seal, "type", "");
+    if (strcmp(type, seal_name(core)) != 0)
+        return err_set(err, ERR_INVALID, "the leader's seal is \"%.32s\", and this node is configured for \"%s\"", type,
+                       seal_name(core));
+    if (!has_none && (shares < 1 || shares > 255 || threshold < 1 || threshold > shares))
         return err_set(err, ERR_INVALID, "the leader told of a seal that cannot be");
     return OK;
+}
+
+int joining_fetch_seal(struct core *core, struct joining *joining, struct err *err)
+{
+    json_t *data;
+    int rc = get_challenge(core, joining->params, &data, err);
+    if (rc != OK)
+        return rc;
+    json_t *seal = json_map_at(data, "seal_config");
+    rc = check_seal(core, seal, err);
+    if (rc == OK) {
+        json_decref(joining->seal);
+        joining->seal = json_incref(seal);
+    }
+    json_decref(data);
+    return rc;
 }
 
 int join_start(struct core *core, const json_t *params, struct err *err)
@@ -178,7 +199,7 @@ int join_start(struct core *core, const json_t *params, struct err *err)
         return rc;
     json_t *seal = json_map_at(data, "seal_config");
     pthread_mutex_lock(&core->seal_mutex);
-    rc = check_seal(seal, err);
+    rc = check_seal(core, seal, err);
     if (rc == OK && core_check_initialized(core))
         rc = err_set(err, ERR_INVALID, "raft storage is already initialized");
     if (rc == OK) {
@@ -188,8 +209,8 @@ int join_start(struct core *core, const json_t *params, struct err *err)
         joining->params = json_deep_copy(params);
         joining->seal = json_incref(seal);
         core_set_joining(core, joining);
-        log_info("core", "will join the cluster of %s once the unseal keys are given",
-                 json_str(params, "leader_api_addr", ""));
+        log_info("core", "will join the cluster of %s%s", json_str(params, "leader_api_addr", ""),
+                 seal_is_auto(core) ? "" : " once the unseal keys are given");
     }
     pthread_mutex_unlock(&core->seal_mutex);
     json_decref(data);
@@ -212,7 +233,8 @@ static json_t *make_answer(struct core *core, const json_t *params, const char *
 /* The member's list and all records come by themselves once the leader knows this node. */
 static int wait_for_state(struct core *core, struct err *err)
 {
-    for (int64_t end = clock_steady_ms() + STATE_WAIT_MS; clock_steady_ms() < end; usleep(10000))
+    int64_t end = clock_steady_ms() + STATE_WAIT_MS;
+    for (; clock_steady_ms() < end && !atomic_load(&core->auto_stopping); usleep(10000))
         if (core_check_initialized(core))
             return OK;
     return err_set(err, ERR_TIMEOUT,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * seal.c — unsealing and sealing; seal_init.c creates what is sealed.
+ * seal.c — unsealing by people and sealing; seal_auto.c unseals without them, seal_init.c creates what is sealed.
  */
 #include "core/seal.h"
 
@@ -17,7 +17,6 @@
 
 #define SHARE_MIN 16
 #define SHARE_MAX (BARRIER_KEY_SIZE + 1)
-#define SETTLE_MS 5000
 
 struct unsealing {
     char nonce[37];
@@ -47,6 +46,16 @@ static struct unsealing *unsealing_new(size_t share_size)
 
 /* ---- The stored, or the fetched, configuration of the seal ---- */
 
+bool seal_is_auto(const struct core *core)
+{
+    return core->seal->decrypt != NULL;
+}
+
+const char *seal_name(const struct core *core)
+{
+    return core->seal->name;
+}
+
 json_t *seal_config(struct core *core)
 {
     struct txn *txn;
@@ -61,6 +70,30 @@ json_t *seal_config(struct core *core)
     if (config == NULL && core->joining != NULL)
         config = joining_seal_config(core->joining);
     return config;
+}
+
+int seal_configure(struct core *core, struct err *err)
+{
+    const char *type = core->options.seal_type != NULL ? core->options.seal_type : "shamir";
+    core->seal = seal_type_find(type);
+    if (core->seal == NULL)
+        return err_set(err, ERR_INVALID, "there is no seal of type \"%.64s\"", type);
+    return core->seal->check != NULL ? core->seal->check(core->options.seal, err) : OK;
+}
+
+int seal_check_stored(struct core *core, struct err *err)
+{
+    json_t *config = seal_config(core);
+    const char *stored = json_str(config, "type", core->seal->name);
+    int rc = OK;
+    if (strcmp(stored, core->seal->name) != 0)
+        rc =
+            err_set(err, ERR_INVALID,
+                    "the cluster was initialized with seal \"%.32s\", and the configuration says \"%s\": changing from "
+                    "one to the other is not supported",
+                    stored, core->seal->name);
+    json_decref(config);
+    return rc;
 }
 
 static int read_clear(struct core *core, enum txn_clear record, struct buf *ret, struct err *err)
@@ -127,14 +160,14 @@ static int combine(const struct unsealing *u, unsigned char *ret_key, struct err
     return OK;
 }
 
-int seal_open(struct core *core, const unsigned char unseal_key[BARRIER_KEY_SIZE], struct err *err)
+static int open_barrier(struct core *core, const unsigned char unseal_key[BARRIER_KEY_SIZE], struct err *err)
 {
     struct buf wrapped = BUF_INIT, keyring = BUF_INIT;
     unsigned char *root_key = secret_alloc(BARRIER_KEY_SIZE);
     int rc = read_clear(core, TXN_CLEAR_ROOT_KEY, &wrapped, err);
     if (rc == OK)
         rc = read_clear(core, TXN_CLEAR_KEYRING, &keyring, err);
-    if (rc == OK && seal_unwrap(unseal_key, wrapped.data, wrapped.len, root_key) != OK)
+    if (rc == OK && seal_unwrap(unseal_key, SEAL_ROOT_KEY, wrapped.data, wrapped.len, root_key) != OK)
         rc = err_set(err, ERR_INVALID,
                      "failed to decrypt keys from storage: the unseal keys do not fit; start again with "
                      "keys of this seal");
@@ -151,20 +184,42 @@ int seal_open(struct core *core, const unsigned char unseal_key[BARRIER_KEY_SIZE
     return rc;
 }
 
+int seal_open(struct core *core, const unsigned char unseal_key[BARRIER_KEY_SIZE], struct err *err)
+{
+    int rc = OK;
+    if (core->joining != NULL && !core_check_initialized(core))
+        rc = joining_finish(core, core->joining, unseal_key, err);
+    if (rc == OK)
+        rc = open_barrier(core, unseal_key, err);
+    if (rc == OK)
+        core_set_joining(core, NULL);
+    return rc;
+}
+
+static int check_recovery(const json_t *config, const unsigned char key[BARRIER_KEY_SIZE], struct err *err)
+{
+    char mark[65];
+    recovery_mark(key, mark);
+    if (secret_equal_str(mark, json_str(config, "recovery", "")))
+        return OK;
+    return err_set(err, ERR_INVALID, "recovery key verification failed: the recovery keys are not this cluster's");
+}
+
 /* All shares are there: a wrong one among them starts the count again. */
-static int finish_unsealing(struct core *core, struct err *err)
+static int finish_unsealing(struct core *core, const json_t *config, struct err *err)
 {
     unsigned char *key = secret_alloc(BARRIER_KEY_SIZE);
     int rc = combine(core->unsealing, key, err);
-    if (rc == OK && core->joining != NULL && !core_check_initialized(core))
-        rc = joining_finish(core, core->joining, key, err);
-    if (rc == OK)
+    if (rc == OK && seal_is_auto(core)) {
+        rc = check_recovery(config, key, err);
+        if (rc == OK)
+            rc = seal_auto_open(core, err);
+    } else if (rc == OK) {
         rc = seal_open(core, key, err);
+    }
     secret_free(key);
     unsealing_free(core->unsealing);
     core->unsealing = NULL;
-    if (rc == OK)
-        core_set_joining(core, NULL);
     return rc;
 }
 
@@ -181,7 +236,7 @@ int seal_unseal(struct core *core, const char *text, struct err *err)
         if (rc == OK)
             add_share(core, share, size);
         if (rc == OK && core->unsealing->n >= json_int(config, "threshold", 1)) {
-            rc = finish_unsealing(core, err);
+            rc = finish_unsealing(core, config, err);
             is_open = rc == OK;
         }
     }
@@ -236,13 +291,15 @@ json_t *seal_status(struct core *core)
     pthread_mutex_lock(&core->seal_mutex);
     json_t *config = seal_config(core);
     const struct unsealing *u = core->unsealing;
-    bool is_sealed = barrier_is_sealed(core->barrier);
+    bool is_sealed = barrier_is_sealed(core->barrier), is_auto = seal_is_auto(core);
     json_t *status =
-        json_pack("{s:s, s:b, s:b, s:I, s:I, s:i, s:s, s:s, s:s, s:b, s:b, s:s}", "type", "shamir", "initialized",
-                  config != NULL, "sealed", is_sealed, "t", (json_int_t)json_int(config, "threshold", 0), "n",
-                  (json_int_t)json_int(config, "shares", 0), "progress", u != NULL ? u->n : 0, "nonce",
+        json_pack("{s:s, s:b, s:b, s:I, s:I, s:i, s:s, s:s, s:s, s:b, s:b, s:s}", "type", core->seal->name,
+                  "initialized", config != NULL, "sealed", is_sealed, "t", (json_int_t)json_int(config, "threshold", 0),
+                  "n", (json_int_t)json_int(config, "shares", 0), "progress", u != NULL ? u->n : 0, "nonce",
                   u != NULL ? u->nonce : "", "version", COFFER_VERSION, "build_date", COFFER_BUILD_DATE, "migration", 0,
-                  "recovery_seal", 0, "storage_type", core->options.storage_type);
+                  "recovery_seal", is_auto, "storage_type", core->options.storage_type);
+    if (is_auto)
+        json_object_set_new(status, "recovery_seal_type", json_string("shamir"));
     pthread_mutex_unlock(&core->seal_mutex);
     json_decref(config);
     if (!is_sealed) {

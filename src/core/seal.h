@@ -2,7 +2,8 @@
 /*
  * seal.h — initialising, unsealing and sealing a node, and how a node joins.
  *
- * The unseal key (Shamir) encrypts the root key, the root key the keyring; the cluster stores both encrypted.
+ * The unseal key encrypts the root key, the root key the keyring; the cluster stores both encrypted. The unseal key
+ * itself is in shares among people, or stored encrypted by an automatic seal: seal_type.h.
  * Between the keys' arrival and the barrier's opening they lie in secret memory; then they are wiped.
  */
 #ifndef COFFER_CORE_SEAL_H
@@ -14,14 +15,26 @@
 #include "base/err.h"
 #include "core/core.h"
 
+/* The configured seal: whether the node unseals itself, and its type's name. */
+bool seal_is_auto(const struct core *core);
+const char *seal_name(const struct core *core);
+
 /* Creates the cluster. ret_result: keys, keys_base64, root_token (a new reference). Waits. root_token: a chosen
- * one (dev mode), or NULL. Errors: ERR_INVALID "Vault is already initialized", "invalid seal configuration: …". */
+ * one (dev mode), or NULL. With an automatic seal the shares are of a recovery key, may be none, and are told as
+ * recovery_keys, recovery_keys_base64; the node is unsealed afterwards.
+ * Errors: ERR_INVALID "Vault is already initialized", "invalid seal configuration: …". */
 int seal_init(struct core *core, int shares, int threshold, const char *root_token, json_t **ret_result,
               struct err *err) MUST_CHECK;
-/* One share, hex or base64. Waits when it was the last one needed. Errors: Vault's sentences. */
+/* One share (of the recovery key, when the seal is automatic), hex or base64. Waits when it was the last one needed.
+ * Errors: Vault's sentences. */
 int seal_unseal(struct core *core, const char *key, struct err *err) MUST_CHECK;
 int seal_reset(struct core *core, struct err *err) MUST_CHECK;
 int seal_seal(struct core *core, struct err *err) MUST_CHECK;
+/* Of an automatic seal: unseals in the background, trying again until it succeeds, from the start on. */
+void seal_auto_start(struct core *core);
+void seal_auto_stop(struct core *core);
+/* Encrypts anew what is encrypted by a seal's key that is being replaced. On the active node; waits. */
+void seal_auto_renew(struct core *core, uint64_t epoch);
 /* The body of sys/seal-status; a new reference. */
 json_t *seal_status(struct core *core);
 /* {"cluster_name","cluster_id"}; a new reference. */

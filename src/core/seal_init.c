@@ -22,18 +22,28 @@
 
 #define SHARE_SIZE (BARRIER_KEY_SIZE + 1)
 
+enum { UNSEAL, ROOT, RECOVERY, KEYS };
+
 struct birth {
     int shares, threshold;
     const char *root_token; /* chosen, or NULL */
-    unsigned char *keys;    /* secret memory: the unseal key, then the root key */
+    unsigned char *keys;    /* secret memory: UNSEAL, ROOT and RECOVERY */
     struct buf keyring;
     struct buf ca;
     json_t *auth; /* of the root token */
 };
 
-static int check_shares(int shares, int threshold, struct err *err)
+static const unsigned char *key_of(const struct birth *birth, int which)
 {
-    static const char prefix[] = "invalid seal configuration: ";
+    return birth->keys + which * BARRIER_KEY_SIZE;
+}
+
+/* Without an automatic seal there must be somebody who can unseal. */
+static int check_shares(bool is_auto, int shares, int threshold, struct err *err)
+{
+    const char *prefix = is_auto ? "invalid recovery configuration: " : "invalid seal configuration: ";
+    if (is_auto && shares == 0 && threshold == 0)
+        return OK;
     if (shares < 1)
         return err_set(err, ERR_INVALID, "%sshares must be at least one", prefix);
     if (shares > SHAMIR_SHARES_MAX || threshold > SHAMIR_SHARES_MAX)
@@ -58,13 +68,33 @@ static int put_text(struct request *req, enum txn_clear record, json_t *value)
     return rc;
 }
 
+static int describe_seal(struct core *core, const struct birth *birth, json_t **ret_config, struct err *err)
+{
+    json_t *stored;
+    char recovery[65];
+    *ret_config =
+        json_pack("{s:s, s:i, s:i}", "type", seal_name(core), "shares", birth->shares, "threshold", birth->threshold);
+    if (!seal_is_auto(core))
+        return OK;
+    recovery_mark(key_of(birth, RECOVERY), recovery);
+    if (birth->shares > 0)
+        json_object_set_new(*ret_config, "recovery", json_string(recovery));
+    int rc = core->seal->encrypt(core->options.seal, key_of(birth, UNSEAL), &stored, err);
+    if (rc == OK)
+        json_object_set_new(*ret_config, "stored", stored);
+    else
+        json_decref(*ret_config);
+    return rc;
+}
+
 static int put_seal(struct request *req, const struct birth *birth)
 {
     struct buf wrapped = BUF_INIT;
-    seal_wrap(birth->keys, birth->keys + BARRIER_KEY_SIZE, &wrapped);
-    int rc = put_text(
-        req, TXN_CLEAR_SEAL,
-        json_pack("{s:s, s:i, s:i}", "type", "shamir", "shares", birth->shares, "threshold", birth->threshold));
+    json_t *config;
+    int rc = describe_seal(req->core, birth, &config, &req->err);
+    if (rc == OK)
+        rc = put_text(req, TXN_CLEAR_SEAL, config);
+    seal_wrap(key_of(birth, UNSEAL), SEAL_ROOT_KEY, key_of(birth, ROOT), &wrapped);
     if (rc == OK)
         rc = txn_put_clear(req->txn, TXN_CLEAR_ROOT_KEY, wrapped.data, wrapped.len);
     if (rc == OK)
@@ -89,7 +119,7 @@ static int put_join(struct request *req, struct birth *birth)
 {
     unsigned char secret[32];
     char text[65];
-    join_secret(birth->keys, secret);
+    join_secret(key_of(birth, UNSEAL), secret);
     hex_encode(secret, sizeof secret, text);
     json_t *record = json_pack("{s:s, s:s}", "authority", buf_str(&birth->ca), "secret", text);
     int rc = txn_put(req->txn, "core/join", record);
@@ -135,41 +165,54 @@ static int write_first(struct request *req, void *arg)
 
 static int make_keys(struct core *core, struct birth *birth, struct err *err)
 {
-    birth->keys = secret_alloc(2 * BARRIER_KEY_SIZE);
-    random_bytes(birth->keys, 2 * BARRIER_KEY_SIZE);
-    const unsigned char *root_key = birth->keys + BARRIER_KEY_SIZE;
+    birth->keys = secret_alloc((size_t)KEYS * BARRIER_KEY_SIZE);
+    random_bytes(birth->keys, (size_t)KEYS * BARRIER_KEY_SIZE);
+    const unsigned char *root_key = key_of(birth, ROOT);
     int rc = barrier_create_keyring(root_key, &birth->keyring, err);
     return rc == OK ? barrier_unseal(core->barrier, root_key, birth->keyring.data, birth->keyring.len, err) : rc;
 }
 
-static void add_share(json_t *result, const unsigned char *share, size_t size)
+/* The names under which shares are told, in hex and in base64. */
+static const char *const share_names[2][2] = {{"keys", "keys_base64"}, {"recovery_keys", "recovery_keys_base64"}};
+
+static void add_share(json_t *result, const char *const names[2], const unsigned char *share, size_t size)
 {
     char text[2 * SHARE_SIZE + 1];
     hex_encode(share, size, text);
-    json_array_append_new(json_object_get(result, "keys"), json_string(text));
+    json_array_append_new(json_object_get(result, names[0]), json_string(text));
     base64_encode(share, size, text);
-    json_array_append_new(json_object_get(result, "keys_base64"), json_string(text));
+    json_array_append_new(json_object_get(result, names[1]), json_string(text));
     secret_wipe(text, sizeof text);
 }
 
-static int tell_shares(const struct birth *birth, json_t **ret_result, struct err *err)
+static int add_shares(const struct birth *birth, bool is_auto, json_t *result, struct err *err)
 {
+    const char *const *names = share_names[is_auto];
+    const unsigned char *key = key_of(birth, is_auto ? RECOVERY : UNSEAL);
+    for (int i = 0; i < 2 && birth->shares > 0; i++)
+        json_object_set_new(result, names[i], json_array());
+    if (birth->shares == 1)
+        add_share(result, names, key, BARRIER_KEY_SIZE);
+    if (birth->shares <= 1)
+        return OK;
     unsigned char *shares = secret_alloc((size_t)birth->shares * SHARE_SIZE);
+    int rc = shamir_split(key, BARRIER_KEY_SIZE, birth->shares, birth->threshold, shares);
+    for (int i = 0; rc == OK && i < birth->shares; i++)
+        add_share(result, names, shares + (size_t)i * SHARE_SIZE, SHARE_SIZE);
+    secret_free(shares);
+    return rc == OK ? OK : err_set(err, rc, "the key could not be split");
+}
+
+static int tell_shares(const struct birth *birth, bool is_auto, json_t **ret_result, struct err *err)
+{
     json_t *result =
         json_pack("{s:[], s:[], s:s}", "keys", "keys_base64", "root_token", json_str(birth->auth, "client_token", ""));
-    int rc = OK;
-    if (birth->shares == 1)
-        add_share(result, birth->keys, BARRIER_KEY_SIZE);
-    else if ((rc = shamir_split(birth->keys, BARRIER_KEY_SIZE, birth->shares, birth->threshold, shares)) == OK)
-        for (int i = 0; i < birth->shares; i++)
-            add_share(result, shares + (size_t)i * SHARE_SIZE, SHARE_SIZE);
-    secret_free(shares);
-    if (rc != OK) {
+    int rc = add_shares(birth, is_auto, result, err);
+    if (rc == OK)
+        *ret_result = result;
+    else
         json_decref(result);
-        return err_set(err, rc, "the unseal key could not be split");
-    }
-    *ret_result = result;
-    return OK;
+    return rc;
 }
 
 static int create(struct core *core, struct birth *birth, json_t **ret_result, struct err *err)
@@ -185,7 +228,7 @@ static int create(struct core *core, struct birth *birth, json_t **ret_result, s
     if (rc == OK)
         rc = request_run_internal(core, status.epoch, write_first, birth, err);
     if (rc == OK)
-        rc = tell_shares(birth, &result, err);
+        rc = tell_shares(birth, seal_is_auto(core), &result, err);
     if (rc == OK)
         rc = core_mark_init(core, false, err);
     if (rc == OK)
@@ -195,11 +238,19 @@ static int create(struct core *core, struct birth *birth, json_t **ret_result, s
     return rc;
 }
 
+/* An automatic seal shows at once that it opens what it closed; if it does not, its thread goes on trying. */
+static void open_again(struct core *core)
+{
+    struct err err = {0};
+    if (seal_is_auto(core) && seal_auto_open(core, &err) != OK)
+        log_warn("core", "initialized, but not unsealed: %s", err_text(&err));
+}
+
 int seal_init(struct core *core, int shares, int threshold, const char *root_token, json_t **ret_result,
               struct err *err)
 {
     struct birth birth = {.shares = shares, .threshold = threshold, .root_token = root_token};
-    int rc = check_shares(shares, threshold, err);
+    int rc = check_shares(seal_is_auto(core), shares, threshold, err);
     if (rc != OK)
         return rc;
     pthread_mutex_lock(&core->seal_mutex);
@@ -208,10 +259,14 @@ int seal_init(struct core *core, int shares, int threshold, const char *root_tok
     else {
         rc = create(core, &birth, ret_result, err);
         core_seal_now(core);
-        if (rc == OK)
+        if (rc == OK) {
             log_info("core", "initialized with %d shares, threshold %d", shares, threshold);
+            open_again(core);
+        }
     }
     pthread_mutex_unlock(&core->seal_mutex);
+    if (rc == OK && seal_is_auto(core))
+        core_wait_settled(core, SETTLE_MS);
     secret_free(birth.keys);
     buf_close(&birth.keyring);
     buf_close(&birth.ca);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * seal_private.h — between seal.c, seal_init.c, seal_wrap.c and join.c.
+ * seal_private.h — between seal*.c and join*.c.
  */
 #ifndef COFFER_CORE_SEAL_PRIVATE_H
 #define COFFER_CORE_SEAL_PRIVATE_H
@@ -11,15 +11,33 @@
 #include "core/core.h"
 #include "storage/barrier.h"
 
-/* Appends root_key, encrypted by the unseal key: nonce 12 ‖ AES-256-GCM ‖ tag 16. */
-void seal_wrap(const unsigned char unseal_key[BARRIER_KEY_SIZE], const unsigned char root_key[BARRIER_KEY_SIZE],
-               struct buf *ret);
-/* ERR_DENIED when the key does not fit, or the data is damaged. */
-int seal_unwrap(const unsigned char unseal_key[BARRIER_KEY_SIZE], const void *data, size_t len,
-                unsigned char ret_root_key[BARRIER_KEY_SIZE]) MUST_CHECK;
-/* Opens the barrier with the unseal key. */
-int seal_open(struct core *core, const unsigned char unseal_key[BARRIER_KEY_SIZE], struct err *err) MUST_CHECK;
-/* {"type","shares","threshold"}: a new reference; NULL when the cluster is not initialized. Under seal_mutex. */
+#define SETTLE_MS         5000 /* how long an answer waits for the node to become active, or a standby */
+#define SEAL_WRAPPED_SIZE 60
+#define SEAL_ROOT_KEY     "coffer root key" /* what an unseal key wraps */
+
+/* Appends a secret, encrypted by a key: nonce 12 ‖ AES-256-GCM ‖ tag 16. Bound to its purpose. */
+void seal_wrap(const unsigned char key[BARRIER_KEY_SIZE], const char *purpose,
+               const unsigned char secret[BARRIER_KEY_SIZE], struct buf *ret);
+/* ERR_DENIED when the key does not fit, the data is damaged, or it is for another purpose. */
+int seal_unwrap(const unsigned char key[BARRIER_KEY_SIZE], const char *purpose, const void *data, size_t len,
+                unsigned char ret_secret[BARRIER_KEY_SIZE]) MUST_CHECK;
+/* What is stored of a recovery key, to know it again: it cannot be turned back. */
+void recovery_mark(const unsigned char recovery_key[BARRIER_KEY_SIZE], char ret_hex[65]);
+
+/* What the cluster stores of its seal: {"type","shares","threshold"}; of an automatic one the shares are of the
+ * recovery key, and there are "recovery" (recovery_mark's) and "stored" (see seal_type.h). A new reference; NULL when
+ * the cluster is not initialized. Under seal_mutex. */
 json_t *seal_config(struct core *core);
+/* Finds the configured type and checks its settings; sets core->seal. */
+int seal_configure(struct core *core, struct err *err) MUST_CHECK;
+/* What was initialized with one seal does not open with another. */
+int seal_check_stored(struct core *core, struct err *err) MUST_CHECK;
+/* With the unseal key: joins, if that was begun, and opens the barrier. Under seal_mutex. */
+int seal_open(struct core *core, const unsigned char unseal_key[BARRIER_KEY_SIZE], struct err *err) MUST_CHECK;
+
+/* ---- seal_auto.c; under seal_mutex ---- */
+
+/* Gets the unseal key from the seal and opens the barrier with it, as seal_open() does. */
+int seal_auto_open(struct core *core, struct err *err) MUST_CHECK;
 
 #endif

@@ -2,6 +2,9 @@
 /*
  * lifecycle.c — sys/init, seal-status, unseal, seal, step-down.
  */
+#include <string.h>
+
+#include "base/buf.h"
 #include "core/core.h"
 #include "core/request.h"
 #include "core/seal.h"
@@ -26,22 +29,46 @@ const struct field sys_unseal_fields[] = {
     {0},
 };
 
+enum { PARAMS = 3 };
+static const char *const unseal_params[PARAMS] = {"secret_shares", "secret_threshold", "pgp_keys"};
+static const char *const recovery_params[PARAMS] = {"recovery_shares", "recovery_threshold", "recovery_pgp_keys"};
+
 int sys_init_read(struct request *req)
 {
     reply_data(req, json_pack("{s:b}", "initialized", core_standing(req->core) != CORE_UNINITIALIZED));
     return OK;
 }
 
+static bool is_given(struct request *req, const struct field *field)
+{
+    if (field->type == FIELD_LIST)
+        return json_array_size(field_json(req, field->name)) > 0;
+    return field_int(req, field->name, 0) != 0;
+}
+
+/* People's shares are of the unseal key or of the recovery key, by the seal; asking for the other ones is a mistake. */
 static int check_init(struct request *req)
 {
-    if (field_int(req, "recovery_shares", 0) != 0 || field_int(req, "recovery_threshold", 0) != 0 ||
-        json_array_size(field_json(req, "recovery_pgp_keys")) > 0)
-        return fail(
-            req, ERR_INVALID,
-            "parameters recovery_shares,recovery_threshold,recovery_pgp_keys not applicable to seal type shamir");
-    /* Better refused than answered with shares in clear. */
-    if (json_array_size(field_json(req, "pgp_keys")) > 0 || field_str(req, "root_token_pgp_key", "")[0] != '\0')
-        return fail(req, ERR_INVALID, "pgp_keys and root_token_pgp_key are not supported");
+    struct buf wrong = BUF_INIT;
+    const char *const *names = seal_is_auto(req->core) ? unseal_params : recovery_params;
+    int rc = OK;
+    for (const struct field *field = sys_init_fields; field->name != NULL; field++)
+        for (int i = 0; i < PARAMS; i++)
+            if (strcmp(field->name, names[i]) == 0 && is_given(req, field))
+                buf_printf(&wrong, "%s%s", wrong.len > 0 ? "," : "", field->name);
+    if (wrong.len > 0)
+        rc = fail(req, ERR_INVALID, "parameters %s not applicable to seal type %s", buf_str(&wrong),
+                  seal_name(req->core));
+    buf_close(&wrong);
+    return rc;
+}
+
+/* Better refused than answered with shares in clear. */
+static int check_pgp(struct request *req)
+{
+    if (json_array_size(field_json(req, "pgp_keys")) > 0 || json_array_size(field_json(req, "recovery_pgp_keys")) > 0 ||
+        field_str(req, "root_token_pgp_key", "")[0] != '\0')
+        return fail(req, ERR_INVALID, "pgp_keys, recovery_pgp_keys and root_token_pgp_key are not supported");
     return OK;
 }
 
@@ -49,11 +76,13 @@ int sys_init_write(struct request *req)
 {
     struct err err = {0};
     json_t *result;
+    const char *const *names = seal_is_auto(req->core) ? recovery_params : unseal_params;
     int rc = check_init(req);
+    if (rc == OK)
+        rc = check_pgp(req);
     if (rc != OK)
         return rc;
-    rc = seal_init(req->core, (int)field_int(req, "secret_shares", 0), (int)field_int(req, "secret_threshold", 0), NULL,
-                   &result, &err);
+    rc = seal_init(req->core, (int)field_int(req, names[0], 0), (int)field_int(req, names[1], 0), NULL, &result, &err);
     if (rc != OK)
         return fail_with(req, &err);
     reply_data(req, result);
