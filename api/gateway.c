@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/call_request.h"
+#include "api/forwarded_for.h"
 #include "api/http.h"
 #include "api/probe.h"
 #include "api/redirect.h"
@@ -17,7 +18,8 @@
 struct gateway {
     struct core *core;
     struct http_server *server;
-    struct probe *probe; /* or NULL */
+    struct probe *probe;                   /* or NULL */
+    struct forwarded_rules *forwarded_for; /* of each listener */
 };
 
 /* ---- Answering ---- */
@@ -113,7 +115,8 @@ static void on_call(void *ctx, struct http_call *call)
     struct refusal refusal = {0};
 
     probe_note(gateway->probe, call);
-    if (call_read_request(call, req, &refusal) != OK) {
+    if (forwarded_for(&gateway->forwarded_for[call->listener], call, &req->arena, &refusal) != OK ||
+        call_read_request(call, req, &refusal) != OK) {
         send_refusal(call, &refusal);
         request_free(req);
         return;
@@ -125,6 +128,26 @@ static void on_call(void *ctx, struct http_call *call)
 }
 
 /* ---- Starting and stopping ---- */
+
+static enum http_proxy to_proxy(const char *behavior)
+{
+    if (behavior == NULL)
+        return HTTP_PROXY_OFF;
+    if (strcmp(behavior, "use_always") == 0)
+        return HTTP_PROXY_ALWAYS;
+    return strcmp(behavior, "allow_authorized") == 0 ? HTTP_PROXY_ALLOW : HTTP_PROXY_DENY;
+}
+
+static struct forwarded_rules to_rules(const struct config_listener *from)
+{
+    return (struct forwarded_rules){
+        .authorized = (const char *const *)from->x_forwarded_for_authorized_addrs.texts,
+        .n_authorized = from->x_forwarded_for_authorized_addrs.n,
+        .hop_skips = from->x_forwarded_for_hop_skips,
+        .reject_not_authorized = from->x_forwarded_for_reject_not_authorized,
+        .reject_not_present = from->x_forwarded_for_reject_not_present,
+    };
+}
 
 static struct http_listener to_listener(const struct config_listener *from)
 {
@@ -138,8 +161,18 @@ static struct http_listener to_listener(const struct config_listener *from)
         .client_ca_file = from->tls_client_ca_file,
         .require_client_cert = from->tls_require_and_verify_client_cert,
         .max_request_size = from->max_request_size > 0 ? (size_t)from->max_request_size : 0,
+        .proxy = to_proxy(from->proxy_protocol_behavior),
+        .proxy_authorized = (const char *const *)from->proxy_protocol_authorized_addrs.texts,
+        .n_proxy_authorized = from->proxy_protocol_authorized_addrs.n,
         .max_request_ms = from->max_request_duration_s > 0 ? (int)(from->max_request_duration_s * 1000) : 0,
     };
+}
+
+static void gateway_free(struct gateway *gateway)
+{
+    probe_stop(gateway->probe);
+    free(gateway->forwarded_for);
+    free(gateway);
 }
 
 int gateway_start(struct core *core, const struct config *config, struct gateway **ret_gateway, struct err *err)
@@ -150,16 +183,20 @@ int gateway_start(struct core *core, const struct config *config, struct gateway
 
     if (listeners == NULL || gateway == NULL)
         abort();
+    gateway->forwarded_for = calloc(n + 1, sizeof *gateway->forwarded_for);
+    if (gateway->forwarded_for == NULL)
+        abort();
     gateway->core = core;
     if (!core_options(core)->dev_mode)
         gateway->probe = probe_start(core_options(core)->api_addr);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         listeners[i] = to_listener(&config->listeners[i]);
+        gateway->forwarded_for[i] = to_rules(&config->listeners[i]);
+    }
     int rc = http_server_start(listeners, n, 0, on_call, gateway, &gateway->server, err);
     free(listeners);
     if (rc != OK) {
-        probe_stop(gateway->probe);
-        free(gateway);
+        gateway_free(gateway);
         return rc;
     }
     *ret_gateway = gateway;
@@ -176,6 +213,5 @@ void gateway_stop(struct gateway *gateway, int drain_ms)
     if (gateway == NULL)
         return;
     http_server_stop(gateway->server, drain_ms);
-    probe_stop(gateway->probe);
-    free(gateway);
+    gateway_free(gateway);
 }

@@ -11,7 +11,8 @@ struct config;
 struct core;
 struct gateway;
 
-/* Listens as configured. The core must outlive the gateway. Errors: ERR_INVALID, ERR_IO with the listener's address. */
+/* Listens as configured. The core and the configuration must outlive the gateway. Errors: ERR_INVALID, ERR_IO with the
+ * listener's address. */
 int gateway_start(struct core *core, const struct config *config, struct gateway **ret_gateway,
                   struct err *err) MUST_CHECK;
 /* Reads the listeners' certificates again; where they are bad, keeps those it has and says so. */

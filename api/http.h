@@ -13,6 +13,13 @@
 
 #include "base/err.h"
 
+enum http_proxy {
+    HTTP_PROXY_OFF,    /* connections are their clients' own */
+    HTTP_PROXY_ALWAYS, /* a PROXY header is believed, whoever sends it */
+    HTTP_PROXY_ALLOW,  /* from the authorized it is believed, from others passed over */
+    HTTP_PROXY_DENY,   /* others than the authorized are not served at all */
+};
+
 struct http_listener {
     const char *address; /* "127.0.0.1:8200", "[::]:8200" */
     bool tls_disable;
@@ -22,6 +29,9 @@ struct http_listener {
     bool require_client_cert;
     size_t max_request_size; /* 0: 32 MiB */
     int max_request_ms;      /* 0: 90 s */
+    enum http_proxy proxy;
+    const char *const *proxy_authorized; /* addresses and blocks */
+    size_t n_proxy_authorized;
 };
 
 struct http_header {
@@ -39,6 +49,7 @@ struct http_call {
     size_t n_headers;
     const char *body;
     size_t body_len;
+    size_t listener; /* the one it came through, counted from 0 */
     char remote_addr[64];
     int remote_port;
     bool is_head;

@@ -103,26 +103,32 @@ static void copy_body(struct call *call, const h2o_req_t *req)
     call->pub.body_len = req->entity.len;
 }
 
-/* An IPv4 client of an IPv6 socket is shown as what it is. */
+int http_format_address(const struct sockaddr_storage *address, char *ret, size_t size)
+{
+    const struct sockaddr_in *v4 = (const void *)address;
+    const struct sockaddr_in6 *v6 = (const void *)address;
+
+    ret[0] = '\0';
+    if (address->ss_family == AF_INET) {
+        (void)inet_ntop(AF_INET, &v4->sin_addr, ret, (socklen_t)size);
+        return ntohs(v4->sin_port);
+    }
+    if (address->ss_family != AF_INET6)
+        return 0;
+    if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+        (void)inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], ret, (socklen_t)size);
+    else
+        (void)inet_ntop(AF_INET6, &v6->sin6_addr, ret, (socklen_t)size);
+    return ntohs(v6->sin6_port);
+}
+
 static void copy_peer(struct call *call, h2o_req_t *req)
 {
-    struct sockaddr_storage storage;
+    struct sockaddr_storage peer = {0};
     struct http_call *pub = &call->pub;
 
-    if (req->conn->callbacks->get_peername(req->conn, (struct sockaddr *)&storage) == 0)
-        return;
-    if (storage.ss_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const void *)&storage;
-        (void)inet_ntop(AF_INET, &v4->sin_addr, pub->remote_addr, sizeof pub->remote_addr);
-        pub->remote_port = ntohs(v4->sin_port);
-    } else if (storage.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const void *)&storage;
-        if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-            (void)inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], pub->remote_addr, sizeof pub->remote_addr);
-        else
-            (void)inet_ntop(AF_INET6, &v6->sin6_addr, pub->remote_addr, sizeof pub->remote_addr);
-        pub->remote_port = ntohs(v6->sin6_port);
-    }
+    if (req->conn->callbacks->get_peername(req->conn, (struct sockaddr *)&peer) != 0)
+        pub->remote_port = http_format_address(&peer, pub->remote_addr, sizeof pub->remote_addr);
 }
 
 /*
@@ -159,6 +165,7 @@ static struct call *call_new(struct conn *conn, h2o_req_t *req)
     copy_target(call, req);
     copy_body(call, req);
     copy_peer(call, req);
+    call->pub.listener = (size_t)(conn->listener - conn->worker->server->listeners);
     call->req = req;
     call->guard = h2o_mem_alloc_shared(&req->pool, sizeof *call->guard, on_request_gone);
     *call->guard = (struct guard){.call = call, .conn = conn};

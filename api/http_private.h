@@ -61,6 +61,9 @@ struct listener {
     char *cert_file, *key_file, *min_version, *max_version, *client_ca_file;
     size_t body_max;
     int64_t reply_ms;
+    enum http_proxy proxy;
+    char **proxy_authorized;
+    size_t n_proxy_authorized;
     SSL_CTX *ssl; /* newest; the server's reload_lock */
 };
 
@@ -71,6 +74,7 @@ struct port {
     h2o_accept_ctx_t accept;
     h2o_socket_t *sock;
     bool is_paused;
+    bool has_told_bad, has_told_stranger; /* in the log, of connections that were refused */
 };
 
 enum conn_phase { CONN_IDLE, CONN_HEAD, CONN_BODY, CONN_WAITING, CONN_SENDING };
@@ -79,10 +83,13 @@ struct conn {
     h2o_linklist_t link; /* worker's conns */
     h2o_socket_t *sock;
     struct worker *worker;
+    struct port *port;
     const struct listener *listener;
-    int linger_fd;     /* a second descriptor of the socket, to linger with; or -1 */
-    struct call *call; /* while the handler has the request */
-    bool is_sending;   /* from the reply until its last byte is out */
+    h2o_linklist_t proxy_link; /* worker's proxied, until its PROXY header was read */
+    bool trusts_proxy;         /* that header is believed */
+    int linger_fd;             /* a second descriptor of the socket, to linger with; or -1 */
+    struct call *call;         /* while the handler has the request */
+    bool is_sending;           /* from the reply until its last byte is out */
     size_t sending_bytes;
     unsigned requests;      /* so far */
     enum conn_phase phase;  /* as the sweep saw it last, */
@@ -126,7 +133,7 @@ struct worker {
     h2o_context_t ctx;
     h2o_multithread_receiver_t mailbox;
     struct port *ports; /* one for each listener */
-    h2o_linklist_t conns, lingers;
+    h2o_linklist_t conns, lingers, proxied;
     size_t n_conns, n_calls;
     atomic_int n_senders; /* threads that are just sending a message: as long, the queue must stay */
     int64_t swept_ms;
@@ -181,6 +188,11 @@ struct conn *conn_of(h2o_req_t *req);
 /* Ends a connection: h2o sees that its socket is closed, and cleans up. */
 void conn_kill(struct conn *conn);
 
+/* ---- http_proxy.c ---- */
+/* Waits for a PROXY header, then hands the connection to h2o; or closes it. */
+void proxy_begin(struct conn *conn);
+void proxies_sweep(struct worker *worker, int64_t now_ms);
+
 /* ---- http_linger.c ---- */
 /* When this connection ends, what its client still sends is read for a while. */
 void conn_will_linger(struct conn *conn);
@@ -194,6 +206,8 @@ void worker_sweep(struct worker *worker, int64_t now_ms);
 
 /* ---- http_call.c ---- */
 void call_register(h2o_hostconf_t *host);
+/* The address as text, an IPv4 client of an IPv6 socket as what it is; returns the port. */
+int http_format_address(const struct sockaddr_storage *address, char *ret, size_t size);
 /* Whether a request has a token to show at all, true or false. */
 bool call_shows_token(const h2o_req_t *req);
 /* Answers a request that has waited too long; the handler's own reply will be dropped. */

@@ -32,6 +32,12 @@ static int listener_init(struct listener *listener, const struct http_listener *
     listener->max_version = copy_text(from->max_version);
     listener->client_ca_file = copy_text(from->client_ca_file);
     listener->body_max = from->max_request_size > 0 ? from->max_request_size : HTTP_BODY_MAX_DEFAULT;
+    listener->proxy = from->proxy;
+    listener->proxy_authorized = calloc(from->n_proxy_authorized + 1, sizeof *listener->proxy_authorized);
+    if (listener->proxy_authorized == NULL)
+        abort();
+    for (size_t i = 0; i < from->n_proxy_authorized; i++)
+        listener->proxy_authorized[listener->n_proxy_authorized++] = copy_text(from->proxy_authorized[i]);
     listener->reply_ms = from->max_request_ms > 0 ? from->max_request_ms : HTTP_REPLY_MS;
     int rc = listen_probe(listener->address, err);
     if (rc != OK || !listener->is_tls)
@@ -50,6 +56,9 @@ static void listener_close(struct listener *listener)
     free(listener->min_version);
     free(listener->max_version);
     free(listener->client_ca_file);
+    for (size_t i = 0; i < listener->n_proxy_authorized; i++)
+        free(listener->proxy_authorized[i]);
+    free(listener->proxy_authorized);
     SSL_CTX_free(listener->ssl);
 }
 

@@ -134,6 +134,7 @@ void worker_sweep(struct worker *worker, int64_t now_ms)
 
     worker->swept_ms = now_ms;
     lingers_sweep(worker, now_ms);
+    proxies_sweep(worker, now_ms);
     (void)worker->server->conf.http1.callbacks.foreach_request(&worker->ctx, visit, &sweep);
     for (size_t i = 0; i < sweep.n_victims && sweep.held > held_max; i++) {
         sweep.held -= sweep.victims[i].held;

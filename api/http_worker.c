@@ -83,6 +83,8 @@ static void on_conn_close(void *data)
     struct conn *conn = data;
 
     h2o_linklist_unlink(&conn->link);
+    if (h2o_linklist_is_linked(&conn->proxy_link))
+        h2o_linklist_unlink(&conn->proxy_link);
     conn->worker->n_conns--;
     if (conn->linger_fd >= 0)
         linger_begin(conn->worker, conn->linger_fd);
@@ -99,6 +101,7 @@ static void conn_new(struct port *port, h2o_socket_t *sock)
     conn->sock = sock;
     conn->linger_fd = -1;
     conn->worker = port->worker;
+    conn->port = port;
     conn->listener = port->listener;
     conn->phase_since_ms = clock_steady_ms();
     h2o_linklist_insert(&port->worker->conns, &conn->link);
@@ -107,7 +110,10 @@ static void conn_new(struct port *port, h2o_socket_t *sock)
     sock->on_close.cb = on_conn_close;
     /* A reader who takes nothing at all. */
     (void)setsockopt(h2o_socket_get_fd(sock), IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
-    h2o_accept(&port->accept, sock);
+    if (port->listener->proxy != HTTP_PROXY_OFF)
+        proxy_begin(conn);
+    else
+        h2o_accept(&port->accept, sock);
 }
 
 static void on_accept(h2o_socket_t *sock, const char *err)
@@ -180,6 +186,7 @@ static void worker_begin(struct worker *worker)
 {
     h2o_linklist_init_anchor(&worker->conns);
     h2o_linklist_init_anchor(&worker->lingers);
+    h2o_linklist_init_anchor(&worker->proxied);
     h2o_context_init(&worker->ctx, h2o_evloop_create(), &worker->server->conf);
     h2o_multithread_register_receiver(worker->ctx.queue, &worker->mailbox, on_messages);
     for (size_t i = 0; i < worker->server->n_listeners; i++)

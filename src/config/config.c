@@ -276,6 +276,13 @@ int config_load(const char *const *paths, size_t n, struct config **ret_config, 
     return rc;
 }
 
+static void free_blocks(struct config_blocks *blocks)
+{
+    for (size_t i = 0; i < blocks->n; i++)
+        free(blocks->texts[i]);
+    free(blocks->texts);
+}
+
 static void free_listener(struct config_listener *listener)
 {
     free(listener->address);
@@ -285,6 +292,9 @@ static void free_listener(struct config_listener *listener)
     free(listener->tls_min_version);
     free(listener->tls_max_version);
     free(listener->tls_client_ca_file);
+    free(listener->proxy_protocol_behavior);
+    free_blocks(&listener->proxy_protocol_authorized_addrs);
+    free_blocks(&listener->x_forwarded_for_authorized_addrs);
 }
 
 void config_free(struct config *config)

@@ -12,6 +12,12 @@
 
 #include "base/err.h"
 
+/* Addresses and blocks of them: "192.0.2.1", "10.0.0.0/8". */
+struct config_blocks {
+    char **texts;
+    size_t n;
+};
+
 struct config_listener {
     char *address;         /* "127.0.0.1:8200" */
     char *cluster_address; /* where peers are listened to; default: the port after address's */
@@ -20,6 +26,11 @@ struct config_listener {
     bool tls_require_and_verify_client_cert;
     int64_t max_request_size;
     int64_t max_request_duration_s;
+    char *proxy_protocol_behavior; /* "use_always", "allow_authorized", "deny_unauthorized", or NULL */
+    struct config_blocks proxy_protocol_authorized_addrs;
+    struct config_blocks x_forwarded_for_authorized_addrs; /* none: the header is not looked at */
+    int64_t x_forwarded_for_hop_skips;
+    bool x_forwarded_for_reject_not_authorized, x_forwarded_for_reject_not_present;
 };
 
 struct config {

@@ -33,6 +33,12 @@ static const struct config_key listener_keys[] = {
     {"tls_require_and_verify_client_cert", KEY_BOOL, LISTENER(tls_require_and_verify_client_cert), NULL},
     {"max_request_size", KEY_COUNT, LISTENER(max_request_size), NULL},
     {"max_request_duration", KEY_SECONDS, LISTENER(max_request_duration_s), NULL},
+    {"proxy_protocol_behavior", KEY_TEXT, LISTENER(proxy_protocol_behavior), config_check_proxy_behavior},
+    {"proxy_protocol_authorized_addrs", KEY_BLOCKS, LISTENER(proxy_protocol_authorized_addrs), NULL},
+    {"x_forwarded_for_authorized_addrs", KEY_BLOCKS, LISTENER(x_forwarded_for_authorized_addrs), NULL},
+    {"x_forwarded_for_hop_skips", KEY_COUNT, LISTENER(x_forwarded_for_hop_skips), NULL},
+    {"x_forwarded_for_reject_not_authorized", KEY_BOOL, LISTENER(x_forwarded_for_reject_not_authorized), NULL},
+    {"x_forwarded_for_reject_not_present", KEY_BOOL, LISTENER(x_forwarded_for_reject_not_present), NULL},
     /* The limits on slow clients are fixed, and stricter than these usually are. */
     {"http_idle_timeout", KEY_OTHER, 0, NULL},
     {"http_read_header_timeout", KEY_OTHER, 0, NULL},
@@ -49,19 +55,13 @@ static const struct config_key listener_keys[] = {
     {"tls_disable_client_certs", KEY_OTHER, 0, NULL},
     {"tls_prefer_server_cipher_suites", KEY_OTHER, 0, NULL},
     {"tls_cipher_suites", KEY_WARN, 0, NULL},
-    {"proxy_protocol_behavior", KEY_WARN, 0, NULL},
-    {"proxy_protocol_authorized_addrs", KEY_WARN, 0, NULL},
-    {"x_forwarded_for_authorized_addrs", KEY_WARN, 0, NULL},
-    {"x_forwarded_for_hop_skips", KEY_WARN, 0, NULL},
-    {"x_forwarded_for_reject_not_authorized", KEY_WARN, 0, NULL},
-    {"x_forwarded_for_reject_not_present", KEY_WARN, 0, NULL},
     {"custom_response_headers", KEY_WARN, 0, NULL},
     {"cors_enabled", KEY_WARN, 0, NULL},
     {"cors_allowed_origins", KEY_WARN, 0, NULL},
     {0},
 };
 
-static int check_listener(const char *file, int line, const struct config_listener *listener, struct err *err)
+static int check_tls(const char *file, int line, const struct config_listener *listener, struct err *err)
 {
     if (listener->tls_disable)
         return OK;
@@ -74,6 +74,26 @@ static int check_listener(const char *file, int line, const struct config_listen
     if (listener->tls_require_and_verify_client_cert && listener->tls_client_ca_file == NULL)
         return config_fail(err, file, line, "\"tls_require_and_verify_client_cert\" needs \"tls_client_ca_file\"");
     return OK;
+}
+
+/* A list of those who are believed: where it is needed and empty, nobody would be served, or believed, at all. */
+static int check_proxies(const char *file, int line, const struct config_listener *listener, struct err *err)
+{
+    const char *behavior = listener->proxy_protocol_behavior;
+
+    if (behavior != NULL && strcmp(behavior, "use_always") != 0 && listener->proxy_protocol_authorized_addrs.n == 0)
+        return config_fail(err, file, line, "proxy_protocol_behavior \"%s\" needs \"proxy_protocol_authorized_addrs\"",
+                           behavior);
+    if (behavior == NULL && listener->proxy_protocol_authorized_addrs.n > 0)
+        return config_fail(err, file, line, "\"proxy_protocol_authorized_addrs\" needs \"proxy_protocol_behavior\"");
+    return OK;
+}
+
+static int check_listener(const char *file, int line, const struct config_listener *listener, struct err *err)
+{
+    int rc = check_tls(file, line, listener, err);
+
+    return rc == OK ? check_proxies(file, line, listener, err) : rc;
 }
 
 int config_read_listener(const char *file, const struct hcl_item *item, struct config *config, struct err *err)

@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cidr.h"
 #include "base/duration.h"
 #include "base/log.h"
+#include "config/config.h"
 
 #define NODE_ID_MAX 63 /* as raft/cluster.h has room for */
 #define URL_MAX     255
@@ -121,6 +123,54 @@ static int read_seconds(const json_t *value, int64_t *ret_seconds, const char **
     return OK;
 }
 
+static int add_block(struct config_blocks *blocks, const char *text, size_t len)
+{
+    char *copy = strndup(text, len);
+
+    blocks->texts = realloc(blocks->texts, (blocks->n + 1) * sizeof *blocks->texts);
+    if (copy == NULL || blocks->texts == NULL)
+        abort();
+    blocks->texts[blocks->n++] = copy; /* freed with the rest, whatever it is */
+    return cidr_is_valid(copy) ? OK : ERR_INVALID;
+}
+
+/* "10.0.0.0/8, 192.0.2.1" */
+static int add_blocks(struct config_blocks *blocks, const char *text)
+{
+    int rc = OK;
+
+    while (text != NULL && rc == OK) {
+        const char *comma = strchr(text, ',');
+        size_t len = comma != NULL ? (size_t)(comma - text) : strlen(text);
+        size_t blanks = strspn(text, " ,");
+        const char *end = text + len;
+        text += blanks < len ? blanks : len;
+        while (end > text && end[-1] == ' ')
+            end--;
+        rc = add_block(blocks, text, (size_t)(end - text));
+        text = comma != NULL ? comma + 1 : NULL;
+    }
+    return rc;
+}
+
+static int read_blocks(const json_t *value, struct config_blocks *ret, const char **ret_problem)
+{
+    int rc = json_is_array(value) || json_is_string(value) ? OK : ERR_INVALID;
+    const json_t *one;
+    size_t i;
+
+    if (json_is_string(value))
+        rc = add_blocks(ret, json_string_value(value));
+    json_array_foreach(value, i, one)
+    {
+        if (rc == OK)
+            rc = json_is_string(one) ? add_blocks(ret, json_string_value(one)) : ERR_INVALID;
+    }
+    if (rc != OK)
+        *ret_problem = "must be a list of addresses and blocks of them, like \"10.0.0.0/8\"";
+    return rc;
+}
+
 static int read_value(const json_t *value, enum key_kind kind, void *ret, const char **ret_problem)
 {
     switch (kind) {
@@ -130,6 +180,8 @@ static int read_value(const json_t *value, enum key_kind kind, void *ret, const 
         return read_bool(value, ret, ret_problem);
     case KEY_COUNT:
         return read_count(value, ret, ret_problem);
+    case KEY_BLOCKS:
+        return read_blocks(value, ret, ret_problem);
     case KEY_SECONDS:
         return read_seconds(value, ret, ret_problem);
     default:
@@ -217,6 +269,14 @@ int config_check_tls_version(const char *text, struct err *err)
     if (strcmp(text, "tls12") == 0 || strcmp(text, "tls13") == 0)
         return OK;
     return err_set(err, ERR_INVALID, "there are \"tls12\" and \"tls13\"");
+}
+
+int config_check_proxy_behavior(const char *text, struct err *err)
+{
+    if (strcmp(text, "use_always") == 0 || strcmp(text, "allow_authorized") == 0 ||
+        strcmp(text, "deny_unauthorized") == 0)
+        return OK;
+    return err_set(err, ERR_INVALID, "there are \"use_always\", \"allow_authorized\" and \"deny_unauthorized\"");
 }
 
 int config_check_log_level(const char *text, struct err *err)

@@ -16,6 +16,7 @@ enum key_kind {
     KEY_TEXT,    /* char *, owned */
     KEY_BOOL,    /* bool; also "true", "1", 1 */
     KEY_COUNT,   /* int64_t, not negative; also "12" */
+    KEY_BLOCKS,  /* struct config_blocks, owned: addresses and blocks of them; also "a,b" */
     KEY_SECONDS, /* int64_t, not negative; seconds, or a duration as text */
     KEY_OTHER,   /* a setting of Vault's that needs nothing here, or is read elsewhere */
     KEY_WARN,    /* one that asks for something that is not there */
@@ -43,6 +44,7 @@ int config_check_address(const char *text, struct err *err); /* "host:port" */
 int config_check_url(const char *text, struct err *err);     /* "https://host[:port]" */
 int config_check_node_id(const char *text, struct err *err);
 int config_check_tls_version(const char *text, struct err *err);
+int config_check_proxy_behavior(const char *text, struct err *err);
 int config_check_log_level(const char *text, struct err *err);
 int config_check_log_format(const char *text, struct err *err);
 

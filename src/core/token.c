@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/encoding.h"
 #include "base/json.h"
-#include "core/cidr.h"
+#include "base/cidr.h"
 #include "core/core_private.h"
 #include "core/token_private.h"
 

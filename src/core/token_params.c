@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "core/cidr.h"
+#include "base/cidr.h"
 
 enum param_kind { PARAM_SECONDS, PARAM_COUNT, PARAM_LIST, PARAM_BOOL, PARAM_TYPE };
 

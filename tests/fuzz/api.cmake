@@ -2,3 +2,5 @@
 coffer_fuzz(path SOURCES fuzz_path.c LINK coffer_http)
 coffer_fuzz(params SOURCES fuzz_params.c LINK coffer_http)
 coffer_fuzz(http_head SOURCES fuzz_http_head.c LINK coffer_http)
+coffer_fuzz(proxy_header SOURCES fuzz_proxy_header.c LINK coffer_http)
+coffer_fuzz(forwarded_for SOURCES fuzz_forwarded_for.c LINK coffer_http)

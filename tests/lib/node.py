@@ -30,9 +30,9 @@ class Node:
     """What the two kinds of servers have in common."""
 
     def __init__(self, folder, authority, name="node1", config_extra="", env=None, start=True, cluster_addr_port=None,
-                 storage_extra="", binary=None, data_dir=None):
+                 storage_extra="", listener_extra="", binary=None, data_dir=None):
         self.folder, self.authority, self.name, self.env = folder, authority, name, dict(env or {})
-        self.config_extra, self.storage_extra = config_extra, storage_extra
+        self.config_extra, self.storage_extra, self.listener_extra = config_extra, storage_extra, listener_extra
         self.binary = binary or self.default_binary()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data_dir = data_dir or folder / "data"
@@ -77,6 +77,7 @@ listener "tcp" {{
   cluster_address = "127.0.0.1:{self.cluster_port}"
   tls_cert_file = "{self.cert_file}"
   tls_key_file = "{self.key_file}"
+  {self.listener_extra}
 }}
 api_addr = "{self.address}"
 cluster_addr = "https://127.0.0.1:{self.cluster_addr_port}"

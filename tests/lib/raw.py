@@ -7,8 +7,11 @@ import ssl
 class Raw:
     """One connection. Use it in a `with`."""
 
-    def __init__(self, port, ca_file=None, timeout=10):
+    def __init__(self, port, ca_file=None, timeout=10, before=b""):
+        """before: what goes out ahead of the TLS handshake, as a proxy's header does."""
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+        if before:
+            self.socket.sendall(before)
         if ca_file:
             context = ssl.create_default_context(cafile=str(ca_file))
             self.socket = context.wrap_socket(self.socket, server_hostname="127.0.0.1")
@@ -69,12 +72,12 @@ def status_of(answer):
     return int(answer.split(b" ")[1]) if answer.startswith(b"HTTP/1.") else None
 
 
-def ask(node, method, path, token=None, headers=(), body=b""):
+def ask(node, method, path, token=None, headers=(), body=b"", before=b""):
     """One request whose path is sent as it is; returns (status, raw answer)."""
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(body)}", *headers]
     if token:
         lines.append(f"X-Vault-Token: {token}")
-    with Raw(node.port, node.authority.ca_file) as raw:
+    with Raw(node.port, node.authority.ca_file, before=before) as raw:
         raw.send("\r\n".join(lines).encode("utf-8", "surrogateescape") + b"\r\n\r\n" + body)
         answer = raw.receive()
     return status_of(answer), answer

@@ -7,7 +7,7 @@
 
 #include "auth/approle/approle_private.h"
 #include "base/json.h"
-#include "core/cidr.h"
+#include "base/cidr.h"
 
 int role_check_blocks(struct request *req, const json_t *blocks, const char *what)
 {

@@ -4,7 +4,7 @@
  */
 #include "auth/approle/approle_private.h"
 #include "base/json.h"
-#include "core/cidr.h"
+#include "base/cidr.h"
 
 /* Whichever of the two is wrong, the answer is the same. */
 static int refuse(struct request *req)

@@ -9,7 +9,7 @@
 
 #include "auth/userpass/bcrypt.h"
 #include "base/json.h"
-#include "core/cidr.h"
+#include "base/cidr.h"
 #include "core/token_params.h"
 
 static const struct token_alias aliases[] = {

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "core/cidr.h"
+#include "base/cidr.h"
 #include "core/field.h"
 #include "core/router.h"
 

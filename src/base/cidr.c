@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/cidr.h"
+#include "base/cidr.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>

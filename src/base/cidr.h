@@ -2,8 +2,8 @@
 /*
  * cidr.h — blocks of IP addresses: "10.0.0.0/8", "2001:db8::/32", a single address (RFC 4632, RFC 4291).
  */
-#ifndef COFFER_CORE_CIDR_H
-#define COFFER_CORE_CIDR_H
+#ifndef COFFER_BASE_CIDR_H
+#define COFFER_BASE_CIDR_H
 
 #include <jansson.h>
 #include <stdbool.h>
