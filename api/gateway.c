@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/call_request.h"
+#include "api/call_reply.h"
+#include "api/forward.h"
 #include "api/forwarded_for.h"
 #include "api/http.h"
 #include "api/probe.h"
@@ -15,41 +16,24 @@
 #include "core/core.h"
 #include "core/request.h"
 
+#define SNAPSHOT "sys/storage/raft/snapshot"
+
 struct gateway {
     struct core *core;
     struct http_server *server;
     struct probe *probe;                   /* or NULL */
     struct forwarded_rules *forwarded_for; /* of each listener */
+    struct forward *forward;               /* NULL: standbys redirect */
+    struct forward_server *forward_server;
+};
+
+/* What a request needs to find its way back; of its arena. */
+struct front {
+    struct gateway *gateway;
+    struct http_call *call;
 };
 
 /* ---- Answering ---- */
-
-static void send(struct http_call *call, int status, const char *location, const char *body)
-{
-    struct http_header header = {.name = "Location", .value = location};
-    struct http_reply reply = {.status = status,
-                               .headers = &header,
-                               .n_headers = location != NULL,
-                               .body = body,
-                               .body_len = body != NULL ? strlen(body) : 0};
-
-    http_reply(call, &reply);
-}
-
-static void send_refusal(struct http_call *call, const struct refusal *refusal)
-{
-    json_t *errors = json_array();
-    struct buf body = BUF_INIT;
-
-    if (refusal->text != NULL)
-        json_array_append_new(errors, json_string(refusal->text));
-    char *text = json_format(errors);
-    buf_printf(&body, "{\"errors\":%s}\n", text);
-    send(call, refusal->status, refusal->location, refusal->location == NULL ? buf_str(&body) : NULL);
-    buf_close(&body);
-    json_text_free(text);
-    json_decref(errors);
-}
 
 /* A standby that its own redirects lead back to: better an error that says so than a client going round. */
 static void send_loop(struct request *req, struct http_call *call)
@@ -62,20 +46,37 @@ static void send_loop(struct request *req, struct http_call *call)
         (int)(strstr(req->redirect, "/v1/") - req->redirect), req->redirect);
     struct refusal refusal = {.status = 503, .text = text};
 
-    send_refusal(call, &refusal);
+    call_refuse(call, &refusal);
+}
+
+/* Snapshots are streamed; and some clients want to go themselves. */
+static bool wants_redirect(const struct request *req, const struct http_call *call)
+{
+    const char *header = http_call_header(call, "x-vault-no-request-forwarding");
+
+    return (header != NULL && header[0] != '\0') || strncmp(req->path, SNAPSHOT, sizeof SNAPSHOT - 1) == 0;
+}
+
+static bool should_forward(const struct request *req, const struct front *front)
+{
+    return front->gateway->forward != NULL && request_was_untouched(req) && req->rc != ERR_SEALED &&
+           !wants_redirect(req, front->call);
 }
 
 /* The pipeline's last word, on whatever thread. */
 static void on_done(struct request *req)
 {
-    struct http_call *call = req->front;
+    struct front *front = req->front;
+    struct http_call *call = front->call;
 
-    if (req->redirect != NULL && redirect_is_loop(call->host, req->redirect)) {
+    if (should_forward(req, front)) {
+        forward_call(front->gateway->forward, call);
+    } else if (req->redirect != NULL && redirect_is_loop(call->host, req->redirect)) {
         send_loop(req, call);
     } else {
         int status;
         char *body = request_body(req, &status);
-        send(call, status, req->redirect, body);
+        call_send(call, status, req->redirect, body);
         json_text_free(body);
     }
     request_free(req);
@@ -105,26 +106,42 @@ static void on_resume(struct request *req, void (*fn)(struct request *req))
     if (resumption == NULL)
         abort();
     *resumption = (struct resumption){.req = req, .fn = fn};
-    http_post(req->front, run_resumption, resumption);
+    http_post(((struct front *)req->front)->call, run_resumption, resumption);
 }
 
-static void on_call(void *ctx, struct http_call *call)
+/* A standby that has become active meanwhile comes here again. */
+static void serve(void *ctx, struct http_call *call)
 {
     struct gateway *gateway = ctx;
     struct request *req = request_new(gateway->core);
     struct refusal refusal = {0};
 
-    probe_note(gateway->probe, call);
-    if (forwarded_for(&gateway->forwarded_for[call->listener], call, &req->arena, &refusal) != OK ||
-        call_read_request(call, req, &refusal) != OK) {
-        send_refusal(call, &refusal);
+    if (call_read_request(call, req, &refusal) != OK) {
+        call_refuse(call, &refusal);
         request_free(req);
         return;
     }
-    req->front = call;
+    struct front *front = arena_alloc(&req->arena, sizeof *front);
+    *front = (struct front){.gateway = gateway, .call = call};
+    req->front = front;
     req->done = on_done;
     req->resume = on_resume;
     request_start(req);
+}
+
+static void on_call(void *ctx, struct http_call *call)
+{
+    struct gateway *gateway = ctx;
+    struct refusal refusal = {0};
+    struct arena arena;
+
+    probe_note(gateway->probe, call);
+    arena_init(&arena);
+    if (forwarded_for(&gateway->forwarded_for[call->listener], call, &arena, &refusal) == OK)
+        serve(gateway, call);
+    else
+        call_refuse(call, &refusal);
+    arena_close(&arena);
 }
 
 /* ---- Starting and stopping ---- */
@@ -170,6 +187,7 @@ static struct http_listener to_listener(const struct config_listener *from)
 
 static void gateway_free(struct gateway *gateway)
 {
+    forward_free(gateway->forward);
     probe_stop(gateway->probe);
     free(gateway->forwarded_for);
     free(gateway);
@@ -193,9 +211,13 @@ int gateway_start(struct core *core, const struct config *config, struct gateway
         listeners[i] = to_listener(&config->listeners[i]);
         gateway->forwarded_for[i] = to_rules(&config->listeners[i]);
     }
+    if (config->request_forwarding)
+        gateway->forward = forward_new(core, serve, gateway);
+    gateway->forward_server = forward_serve(core);
     int rc = http_server_start(listeners, n, 0, on_call, gateway, &gateway->server, err);
     free(listeners);
     if (rc != OK) {
+        forward_serve_stop(gateway->forward_server, 0);
         gateway_free(gateway);
         return rc;
     }
@@ -208,10 +230,12 @@ int gateway_reload(struct gateway *gateway, struct err *err)
     return http_server_reload(gateway->server, err);
 }
 
-void gateway_stop(struct gateway *gateway, int drain_ms)
+void gateway_stop(struct gateway *gateway, int idle_ms, int drain_ms)
 {
     if (gateway == NULL)
         return;
-    http_server_stop(gateway->server, drain_ms);
-    gateway_free(gateway);
+    bool is_clean = http_server_stop(gateway->server, idle_ms, drain_ms);
+    forward_serve_stop(gateway->forward_server, drain_ms);
+    if (is_clean)
+        gateway_free(gateway);
 }

@@ -18,9 +18,10 @@ int gateway_start(struct core *core, const struct config *config, struct gateway
 /* Reads the listeners' certificates again; where they are bad, keeps those it has and says so. */
 int gateway_reload(struct gateway *gateway, struct err *err) MUST_CHECK;
 /*
- * Listens no more, lets running requests end for up to drain_ms. Call it before core_close(): those requests need
- * the core. What is still running then stays in memory, for the process to end. NULL is fine.
+ * Listens no more; connections that nothing is asked on end after idle_ms, and requests may go on for drain_ms more.
+ * Call it before core_close(): those requests need the core. What is still running then stays in memory, for the
+ * process to end. NULL is fine.
  */
-void gateway_stop(struct gateway *gateway, int drain_ms);
+void gateway_stop(struct gateway *gateway, int idle_ms, int drain_ms);
 
 #endif

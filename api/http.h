@@ -49,7 +49,8 @@ struct http_call {
     size_t n_headers;
     const char *body;
     size_t body_len;
-    size_t listener; /* the one it came through, counted from 0 */
+    int64_t arrived_ms; /* steady clock */
+    size_t listener;    /* the one it came through, counted from 0 */
     char remote_addr[64];
     int remote_port;
     bool is_head;
@@ -78,7 +79,11 @@ int http_server_start(const struct http_listener *listeners, size_t n, int threa
                       struct err *err) MUST_CHECK;
 /* Reads certificates and keys again; keeps the old ones where the new ones are bad. */
 int http_server_reload(struct http_server *server, struct err *err) MUST_CHECK;
-/* Stops listening, lets running requests end for up to drain_ms. */
-void http_server_stop(struct http_server *server, int drain_ms);
+/*
+ * Stops listening, and lets running requests end for up to drain_ms. Who has a connection is told with the next answer
+ * to open another one, elsewhere; connections that nothing is asked on are closed after idle_ms. False: something still
+ * runs, and stays in memory.
+ */
+bool http_server_stop(struct http_server *server, int idle_ms, int drain_ms);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "api/http_head.h"
 #include "api/http_private.h"
+#include "base/clock.h"
 #include "base/secret.h"
 
 /* ---- The life of a call ---- */
@@ -165,6 +166,7 @@ static struct call *call_new(struct conn *conn, h2o_req_t *req)
     copy_target(call, req);
     copy_body(call, req);
     copy_peer(call, req);
+    call->pub.arrived_ms = clock_steady_ms();
     call->pub.listener = (size_t)(conn->listener - conn->worker->server->listeners);
     call->req = req;
     call->guard = h2o_mem_alloc_shared(&req->pool, sizeof *call->guard, on_request_gone);

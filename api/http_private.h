@@ -160,8 +160,9 @@ struct http_server {
     size_t conns_max; /* of one worker */
     pthread_mutex_t reload_lock;
     struct retired *retired;
-    sem_t ready;             /* posted by each worker that takes messages */
-    atomic_llong stop_at_ms; /* steady clock; 0: runs */
+    sem_t ready;                /* posted by each worker that takes messages */
+    atomic_llong idle_until_ms; /* steady clock; while stopping: from then on idle connections are closed */
+    atomic_llong stop_at_ms;    /* steady clock; 0: runs */
 };
 
 /* ---- http_listen.c ---- */

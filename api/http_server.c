@@ -254,15 +254,16 @@ int http_server_reload(struct http_server *server, struct err *err)
 
 /* ---- Stopping ---- */
 
-void http_server_stop(struct http_server *server, int drain_ms)
+bool http_server_stop(struct http_server *server, int idle_ms, int drain_ms)
 {
     bool is_clean = true;
 
     if (server == NULL)
-        return;
+        return true;
     for (size_t i = 0; i < server->n_workers; i++)
         atomic_fetch_add(&server->workers[i].n_senders, 1); /* none may end before it was woken */
-    atomic_store(&server->stop_at_ms, clock_steady_ms() + drain_ms);
+    atomic_store(&server->idle_until_ms, clock_steady_ms() + idle_ms);
+    atomic_store(&server->stop_at_ms, clock_steady_ms() + idle_ms + drain_ms);
     for (size_t i = 0; i < server->n_workers; i++) {
         worker_send(&server->workers[i], NULL);
         atomic_fetch_sub(&server->workers[i].n_senders, 1);
@@ -273,4 +274,5 @@ void http_server_stop(struct http_server *server, int drain_ms)
     }
     if (is_clean)
         server_free(server);
+    return is_clean;
 }

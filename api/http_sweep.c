@@ -51,7 +51,7 @@ static int64_t limit_of(const struct worker *worker, const struct conn *conn)
 
     switch (conn->phase) {
     case CONN_IDLE:
-        if (worker->is_stopping)
+        if (worker->is_stopping && worker->swept_ms >= atomic_load(&worker->server->idle_until_ms))
             return 0;
         if (conn->requests == 0)
             return limits->first_ms;

@@ -235,6 +235,7 @@ int cluster_open(const struct cluster_options *options, struct cluster **ret_clu
     task_queue_init(&cluster->tasks);
     pthread_mutex_init(&cluster->lock, NULL);
     pthread_mutex_init(&cluster->import_lock, NULL);
+    pthread_mutex_init(&cluster->channel_lock, NULL);
     int rc = copy_options(cluster, options, err);
     if (rc == OK)
         rc = open_loop(cluster);
@@ -318,5 +319,6 @@ void cluster_close(struct cluster *cluster)
     buf_close(&cluster->assembly.data);
     pthread_mutex_destroy(&cluster->lock);
     pthread_mutex_destroy(&cluster->import_lock);
+    pthread_mutex_destroy(&cluster->channel_lock);
     free(cluster);
 }

@@ -110,6 +110,9 @@ struct cluster_member {
 /* The members as last committed; returns how many, at most CLUSTER_MEMBERS_MAX. */
 int cluster_members(struct cluster *cluster, struct cluster_member ret[CLUSTER_MEMBERS_MAX], uint64_t *ret_index);
 
+/* Whether it is one of them; cheap. */
+bool cluster_has_member(struct cluster *cluster, const char *node_id);
+
 /* ---- Writing ---- */
 
 typedef void cluster_submit_cb(void *arg, int rc, uint64_t index);

@@ -229,7 +229,8 @@ int cluster_open_net(struct cluster *cluster, struct err *err)
                                         .snapshot_sent = cluster_snapshot_sent,
                                         .snapshot_begin = cluster_snapshot_begin,
                                         .snapshot_chunk = cluster_snapshot_chunk,
-                                        .snapshot_end = cluster_snapshot_end};
+                                        .snapshot_end = cluster_snapshot_end,
+                                        .on_channel = cluster_channel_opened};
     return net_open(&options, &cluster->net, err);
 }
 

@@ -147,6 +147,10 @@ struct cluster {
     /* snapshots */
     pthread_mutex_t import_lock;
     bool importing;
+    /* channels */
+    pthread_mutex_t channel_lock;
+    void (*take_channel)(void *ctx, struct channel *channel);
+    void *take_channel_ctx;
     /* for callers */
     pthread_mutex_t lock;
     struct cluster_status status;
@@ -196,6 +200,9 @@ const char *cluster_node_of(struct cluster *cluster, uint64_t id);
 int cluster_open_net(struct cluster *cluster, struct err *err);
 /* Closes what is open and opens it with the identity as it is now, then finishes the call. */
 void cluster_reopen_net(struct cluster *cluster, struct call *call);
+
+/* ---- cluster_channel.c ---- */
+void cluster_channel_opened(void *ctx, struct channel *channel);
 
 /* ---- cluster_frame.c ---- */
 void cluster_frame_send(struct cluster *cluster, uint64_t to, uint8_t type, const void *payload, size_t len);

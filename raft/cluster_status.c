@@ -134,6 +134,16 @@ int cluster_members(struct cluster *cluster, struct cluster_member ret[CLUSTER_M
     return n;
 }
 
+bool cluster_has_member(struct cluster *cluster, const char *node_id)
+{
+    bool is_found = false;
+    pthread_mutex_lock(&cluster->lock);
+    for (int i = 0; i < cluster->n_members && !is_found; i++)
+        is_found = strcmp(cluster->members[i].node_id, node_id) == 0;
+    pthread_mutex_unlock(&cluster->lock);
+    return is_found;
+}
+
 bool cluster_leads(struct cluster *cluster, uint64_t epoch)
 {
     return epoch != 0 && atomic_load(&cluster->lead_epoch) == epoch &&

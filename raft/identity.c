@@ -308,7 +308,7 @@ bool identity_exists(const char *dir)
 static int choose_protocol(SSL *ssl, const unsigned char **ret_protocol, unsigned char *ret_len,
                            const unsigned char *offered, unsigned int len, void *arg)
 {
-    static const unsigned char known[] = NET_ALPN_LINK NET_ALPN_SNAPSHOT;
+    static const unsigned char known[] = NET_ALPN_LINK NET_ALPN_SNAPSHOT NET_ALPN_CALL;
     (void)ssl, (void)arg;
     unsigned char *chosen;
     if (SSL_select_next_proto(&chosen, ret_len, known, sizeof known - 1, offered, len) != OPENSSL_NPN_NEGOTIATED)

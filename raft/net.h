@@ -24,6 +24,7 @@
 #define NET_FRAME_MAX   (64u << 20)
 #define NET_BACKLOG_MAX (128u << 20) /* unsent bytes to one peer; beyond it the link is cut and dialled anew */
 
+struct channel;
 struct net;
 
 struct net_options {
@@ -50,6 +51,8 @@ struct net_options {
     int (*snapshot_begin)(void *ctx, const char *node_id, const void *header, size_t len, void **ret_sink);
     int (*snapshot_chunk)(void *ctx, void *sink, const void *chunk, size_t len);
     void (*snapshot_end)(void *ctx, void *sink, int rc);
+    /* On the loop: a node has opened a channel (channel.h), which now belongs to whoever takes it. */
+    void (*on_channel)(void *ctx, struct channel *channel);
 };
 
 /*

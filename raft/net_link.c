@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "raft/net_private.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,6 +138,36 @@ static int send_hello(struct link *link, struct err *err)
     return is_queued ? OK : err_set(err, ERR_INTERNAL, "out of memory");
 }
 
+/* A descriptor of its own, for libuv closes its own. */
+int link_detach(struct link *link, struct stream *stream, unsigned dead_ms, struct err *err)
+{
+    uv_os_fd_t fd;
+    int status = uv_fileno((uv_handle_t *)&link->tcp, &fd);
+    if (status != 0)
+        return err_set(err, ERR_IO, "%s", uv_strerror(status));
+    stream->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (stream->fd < 0)
+        return err_set(err, ERR_IO, "no descriptor is left: %s", strerror(errno));
+    addr_tune(stream->fd, dead_ms);
+    stream->tls = link->tls;
+    link->tls = (struct tls){0};
+    return OK;
+}
+
+static int give_channel(struct link *link, struct err *err)
+{
+    struct net *net = link->net;
+    struct channel *channel;
+    if (net->options.on_channel == NULL)
+        return err_set(err, ERR_UNSUPPORTED, "this node does not take calls");
+    int rc = channel_accept(link, &channel, err);
+    if (rc != OK)
+        return rc;
+    link_close(link, err);
+    net->options.on_channel(net->options.ctx, channel);
+    return OK;
+}
+
 /* Both sides have proved who they are. A snapshot's connection goes on elsewhere: the link has done its part. */
 static int proven(struct link *link, struct err *err)
 {
@@ -148,6 +180,8 @@ static int proven(struct link *link, struct err *err)
             link_close(link, err);
         return rc;
     }
+    if (link->accepted && tls_speaks(&link->tls, NET_ALPN_CALL))
+        return give_channel(link, err);
     if (!tls_speaks(&link->tls, NET_ALPN_LINK))
         return err_set(err, ERR_DENIED, "it does not say what it wants to speak");
     link->state = LINK_HELLO;

@@ -7,6 +7,7 @@
  *   net_accept.c    the listener, and connections that have proved nothing yet
  *   net_link.c      one TLS connection on the loop, of either kind
  *   net_queue.c     what waits to be sent on it
+ *   channel.c       connections that callers use
  *   net_snapshot.c  transfers, each on a thread of its own, over net_stream.c
  *
  * A link that is closed lives on until libuv lets go of it, so whoever calls back into the driver looks at
@@ -20,6 +21,7 @@
 #include "raft/net.h"
 #include "raft/net_addr.h"
 #include "raft/net_protocol.h"
+#include "raft/net_stream.h"
 #include "raft/net_tls.h"
 
 #define NET_NODE_ID_MAX       64
@@ -85,6 +87,10 @@ void link_serve(struct link *link);
 /* Queues; what is queued goes out with link_flush(). */
 bool link_send(struct link *link, uint8_t type, const void *payload, size_t len);
 void link_flush(struct link *link);
+/*
+ * Hands a proven connection to a thread: a descriptor of its own, and the link's TLS. The link then only needs closing.
+ */
+int link_detach(struct link *link, struct stream *stream, unsigned dead_ms, struct err *err) MUST_CHECK;
 /* Has the next flush close it: for callers who must not be called back now. */
 void link_doom(struct link *link, const char *why);
 /* Ends in peer_over() or accept_over(), unless it was closed already. why: code OK when nothing went wrong. */
@@ -125,6 +131,13 @@ int snapshot_receive(struct link *link, struct err *err) MUST_CHECK;
 void snapshots_stop(struct net *net, const char *node_id);
 /* Joins the threads that ended. */
 void snapshots_reap(struct net *net);
+
+/* ---- Channels ---- */
+
+int channel_dial(const char *identity_dir, const char *node_id, const char *addr, struct channel **ret_channel,
+                 struct err *err) MUST_CHECK;
+/* Takes the connection over from an accepted link, as above. */
+int channel_accept(struct link *link, struct channel **ret_channel, struct err *err) MUST_CHECK;
 
 /* ---- Net ---- */
 

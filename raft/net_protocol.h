@@ -4,6 +4,7 @@
  *
  *   frame     length u32 (of the payload) ‖ type u8 ‖ payload
  *   link      ALPN "coffer-raft/1": a hello of each side, then frames of the driver, from dialler to listener only
+ *   call      ALPN "coffer-call/1": frames both ways, as the two ends agree (channel.h)
  *   snapshot  ALPN "coffer-snap/1": begin(header) chunk… end(count, bytes) from the dialler, then taken() back
  *
  * Numbers are big endian. Pure: no sockets, no loop. Everything that is read is hostile.
@@ -20,6 +21,7 @@
 /* As ALPN wants them: the length, then the name. */
 #define NET_ALPN_LINK     "\015coffer-raft/1"
 #define NET_ALPN_SNAPSHOT "\015coffer-snap/1"
+#define NET_ALPN_CALL     "\015coffer-call/1"
 
 #define NET_VERSION  1
 #define NET_ADDR_MAX 264 /* an address with its terminator */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "raft/net_private.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -254,21 +252,6 @@ failed:
     return false;
 }
 
-/* A descriptor of our own, for libuv closes its own. */
-static int take_connection(struct transfer *transfer, struct link *link, struct err *err)
-{
-    uv_os_fd_t fd;
-    int status = uv_fileno((uv_handle_t *)&link->tcp, &fd);
-    if (status != 0)
-        return err_set(err, ERR_IO, "%s", uv_strerror(status));
-    transfer->stream.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (transfer->stream.fd < 0)
-        return err_set(err, ERR_IO, "no descriptor for a snapshot: %s", strerror(errno));
-    addr_tune(transfer->stream.fd, STALLED_MS);
-    transfer->stream.tls = link->tls;
-    return OK;
-}
-
 int snapshot_receive(struct link *link, struct err *err)
 {
     struct transfer *running = transfer_find(link->net, link->node_id, false);
@@ -280,11 +263,9 @@ int snapshot_receive(struct link *link, struct err *err)
     struct transfer *transfer = transfer_new(link->net, link->node_id, false, err);
     if (transfer == NULL)
         return err->code;
-    int rc = take_connection(transfer, link, err);
-    if (rc == OK) {
-        link->tls = (struct tls){0};
+    int rc = link_detach(link, &transfer->stream, STALLED_MS, err);
+    if (rc == OK)
         rc = transfer_start(transfer, err);
-    }
     if (rc != OK)
         transfer_free(transfer);
     return rc;

@@ -56,6 +56,13 @@ static int wait_for(struct stream *stream, short events, int64_t until, struct e
     }
 }
 
+void stream_disconnect(struct stream *stream)
+{
+    if (stream->fd >= 0)
+        close(stream->fd);
+    stream->fd = -1;
+}
+
 int stream_connect(struct stream *stream, const struct sockaddr_storage *addr, int timeout_ms, struct err *err)
 {
     stream->fd = socket(addr->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -29,6 +29,8 @@ int stream_open(struct stream *ret_stream, struct err *err) MUST_CHECK;
 void stream_close(struct stream *stream);
 void stream_stop(struct stream *stream);
 
+/* Gives a connection up, to try another address. */
+void stream_disconnect(struct stream *stream);
 int stream_connect(struct stream *stream, const struct sockaddr_storage *addr, int timeout_ms,
                    struct err *err) MUST_CHECK;
 /* As dialler. Then stream->tls has the peer's certificate, checked against the authority. */

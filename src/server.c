@@ -216,7 +216,7 @@ static void stop(struct server *server)
     core_drain(server->core, CORE_STOPS);
     core_step_aside(server->core);
     if (server->gateway != NULL)
-        gateway_stop(server->gateway, DRAIN_MS);
+        gateway_stop(server->gateway, server->core_options.drain_ms, DRAIN_MS);
     core_close(server->core, DRAIN_MS);
     if (server->config->pid_file != NULL)
         unlink(server->config->pid_file);

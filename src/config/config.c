@@ -37,6 +37,7 @@ static const struct config_key config_keys[] = {
     {"ui", KEY_BOOL, CONFIG(ui), NULL},
     {"default_lease_ttl", KEY_SECONDS, CONFIG(default_lease_ttl_s), NULL},
     {"max_lease_ttl", KEY_SECONDS, CONFIG(max_lease_ttl_s), NULL},
+    {"request_forwarding", KEY_BOOL, CONFIG(request_forwarding), NULL},
     {"drain_time", KEY_SECONDS, CONFIG(drain_s), NULL},
     /* Read by the functions below. */
     {"listener", KEY_OTHER, 0, NULL},

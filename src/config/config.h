@@ -45,6 +45,7 @@ struct config {
     bool log_json;
     bool disable_mlock, ui;
     int64_t default_lease_ttl_s, max_lease_ttl_s; /* 0: not given */
+    bool request_forwarding;                      /* standbys forward instead of redirecting */
     int64_t drain_s;                              /* Coffer's own: before a step-down and a stop */
     const char *seal_type;                        /* "shamir", "static"; NULL: not given */
     json_t *seal;                                 /* its settings: texts by Vault's names; or NULL */

@@ -335,10 +335,18 @@ static void put_error(json_t *entry, const struct request *req)
         put_text(entry, "error", err_default_text(req->rc));
 }
 
+/* The node that the client had asked. */
+static void put_forwarder(json_t *entry, const struct request *req)
+{
+    if (req->forwarded_from != NULL)
+        put_text(entry, "forwarded_from", req->forwarded_from);
+}
+
 void audit_entry_request(const struct audit_format *format, const struct request *req, struct buf *ret_line)
 {
     struct hasher hasher = hasher_of(format);
     json_t *entry = begin("request");
+    put_forwarder(entry, req);
     put(entry, "auth", auth_of(&hasher, req));
     put(entry, "request", request_of(&hasher, req));
     put_error(entry, req);
@@ -350,6 +358,7 @@ void audit_entry_response(const struct audit_format *format, const struct reques
 {
     struct hasher hasher = hasher_of(format);
     json_t *entry = begin("response");
+    put_forwarder(entry, req);
     put(entry, "auth", auth_of(&hasher, req));
     put(entry, "request", request_of(&hasher, req));
     put(entry, "response", response_of(&hasher, req));

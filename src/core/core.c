@@ -22,6 +22,7 @@
 #include "core/seal_private.h"
 
 #define BLOCKING_THREADS 64
+#define HAND_OVER_MS     2000
 #define DEFAULT_TTL_S    (768 * 3600)
 #define STATE_DIR        "state"
 #define INIT_MARK        "init-unfinished"
@@ -455,10 +456,21 @@ static void await_requests(struct core *core, int drain_ms)
         usleep(10000);
 }
 
+int core_hand_over(struct core *core, struct err *err)
+{
+    int64_t end = clock_steady_ms() + HAND_OVER_MS;
+    atomic_store(&core->hands_over, true);
+    while (atomic_load(&core->n_taken_on) > 0 && clock_steady_ms() < end)
+        usleep(1000);
+    int rc = cluster_step_down(core->cluster, NULL, err);
+    atomic_store(&core->hands_over, false);
+    return rc;
+}
+
 void core_step_aside(struct core *core)
 {
     struct err err = {0};
-    if (core != NULL && core_epoch(core) != 0 && cluster_step_down(core->cluster, NULL, &err) != OK)
+    if (core != NULL && core_epoch(core) != 0 && core_hand_over(core, &err) != OK)
         log_info("core", "nobody takes over the leadership: %s", err_text(&err));
 }
 

@@ -65,7 +65,12 @@ int core_open(const struct core_options *options, struct core **ret_core, struct
 void core_drain(struct core *core, enum core_drain why);
 void core_drain_end(struct core *core);
 enum core_drain core_draining(const struct core *core);
-/* Hands the leadership to somebody, if this node has it and there is somebody. Waits. */
+/*
+ * Hands the leadership to somebody. Requests that come meanwhile are turned away as by a standby, and those under way
+ * are answered first, for up to two seconds. Errors: as cluster_step_down().
+ */
+int core_hand_over(struct core *core, struct err *err) MUST_CHECK;
+/* The same, if this node leads and there is somebody; NULL is fine. */
 void core_step_aside(struct core *core);
 /* Lets running requests end for up to drain_ms, then closes everything. NULL is fine. */
 void core_close(struct core *core, int drain_ms);

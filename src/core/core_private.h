@@ -35,6 +35,8 @@ struct core {
 
     atomic_uint_least64_t epoch; /* in which this node is active; 0: it is not */
     atomic_int_least64_t active_since_ns;
+    atomic_bool hands_over;        /* its leadership: requests that come now are turned away */
+    atomic_int n_taken_on;         /* requests that began in the epoch and are not answered yet */
     atomic_int draining;           /* enum core_drain */
     atomic_bool is_initialized;
     atomic_bool is_joining; /* joining != NULL */

@@ -57,6 +57,7 @@ struct request {
     json_t *data;             /* an object */
     const char *client_token; /* or NULL */
     const char *remote_addr;
+    const char *forwarded_from; /* the node whose client it is, or NULL: this one's */
     int remote_port;
     const char *wrap_ttl;
     bool is_head;
@@ -79,6 +80,9 @@ struct request {
     bool is_committing;
     bool use_is_taken;   /* the token's use is committed already */
     bool has_committed;  /* the handler has committed something in its middle */
+    bool is_taken_on;    /* counted among those that end before leadership is handed over */
+    bool is_handled;     /* the handler was run */
+    bool may_be_durable; /* what it writes may be in the log */
     bool expiry_changed; /* something ends sooner than the worker may know */
     bool is_plain;       /* the reply's data is the whole body, whatever the route says */
     json_t **owned;      /* references that go when the transaction goes */
@@ -130,6 +134,12 @@ int request_run_internal(struct core *core, uint64_t epoch, int (*fn)(struct req
  */
 int request_run_engine(struct core *core, uint64_t epoch, const char *mount_uuid, enum operation operation,
                        int (*fn)(struct request *req, void *arg), void *arg, struct err *err) MUST_CHECK;
+
+/*
+ * Of a request that is done: whether it was refused only because this node does not serve, and nothing of it was done,
+ * so that another node may be asked.
+ */
+bool request_was_untouched(const struct request *req);
 
 /* The body of the answer as text (json_text_free() it), or NULL for none; and its status. */
 char *request_body(struct request *req, int *ret_status);

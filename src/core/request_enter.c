@@ -50,6 +50,26 @@ static void redirect_to(struct request *req, const char *api_addr)
                                  req->query != NULL ? req->query : "");
 }
 
+/* Not while leadership is handed over: what has begun ends first, and nothing new begins. */
+static bool take_on(struct request *req)
+{
+    struct core *core = req->core;
+    if (req->is_taken_on || has_flag(req, ROUTE_LOCAL))
+        return true;
+    atomic_fetch_add(&core->n_taken_on, 1); /* before the look: who hands over looks in the other order */
+    req->is_taken_on = true;
+    if (atomic_load(&core->hands_over))
+        request_let_go(req);
+    return req->is_taken_on;
+}
+
+void request_let_go(struct request *req)
+{
+    if (req->is_taken_on)
+        atomic_fetch_sub(&req->core->n_taken_on, 1);
+    req->is_taken_on = false;
+}
+
 enum step_result step_standing(struct request *req)
 {
     struct core *core = req->core;
@@ -65,7 +85,7 @@ enum step_result step_standing(struct request *req)
         break;
     case CORE_ACTIVE:
         req->epoch = core_epoch(core);
-        if (req->epoch != 0 && cluster_leads(core->cluster, req->epoch))
+        if (req->epoch != 0 && cluster_leads(core->cluster, req->epoch) && take_on(req))
             return NEXT;
         break;
     }

@@ -60,7 +60,7 @@ enum step_result step_commit(struct request *req)
         return NEXT;
     }
     (void)failpoint("request.before_commit");
-    req->is_committing = true;
+    req->is_committing = req->may_be_durable = true;
     req->step++;
     commit_submit(req->core->commit, req->epoch, batch, committed, req);
     return WAIT;
@@ -72,6 +72,8 @@ static enum step_result take_commit_result(struct request *req)
 {
     req->is_committing = false;
     int rc = req->commit_rc;
+    if (rc == ERR_CONFLICT || rc == ERR_NOTLEADER)
+        req->may_be_durable = false;
     if (rc == ERR_CONFLICT && !req->has_committed)
         return AGAIN;
     if (rc == ERR_CONFLICT)
@@ -131,6 +133,13 @@ enum step_result step_audit_response(struct request *req)
     return NEXT;
 }
 
+bool request_was_untouched(const struct request *req)
+{
+    bool is_refused = req->rc == ERR_STANDBY || req->rc == ERR_NOTLEADER || req->rc == ERR_SEALED;
+    bool has_called_out = req->is_handled && has_flag(req, ROUTE_BLOCKS);
+    return is_refused && !req->may_be_durable && !req->has_committed && !req->use_is_taken && !has_called_out;
+}
+
 enum step_result step_respond(struct request *req)
 {
     if (req->rc != OK)
@@ -140,6 +149,7 @@ enum step_result step_respond(struct request *req)
     txn_free(req->txn);
     req->txn = NULL;
     (void)failpoint("request.before_answer");
+    request_let_go(req);
     req->done(req);
     return DONE;
 }

@@ -25,6 +25,7 @@ enum step_result step_audit_request(struct request *req)
 static void handle(struct request *req)
 {
     int rc = OK;
+    req->is_handled = true;
     if (has_flag(req, ROUTE_BLOCKS) && req->txn != NULL && txn_has_writes(req->txn)) {
         rc = request_commit(req); /* the token's use: the handler cannot be run again */
         req->use_is_taken = rc == OK;

@@ -32,6 +32,8 @@ enum step_result step_confirm(struct request *req);
 enum step_result step_audit_response(struct request *req);
 enum step_result step_respond(struct request *req);
 
+/* It does not hold up a hand-over of leadership any more. */
+void request_let_go(struct request *req);
 /* The routes of the request's mount. */
 const struct route *request_routes(const struct request *req);
 /* Goes on with the step that is next. */

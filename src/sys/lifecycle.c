@@ -120,7 +120,7 @@ int sys_step_down(struct request *req)
     if (core_standing(req->core) != CORE_ACTIVE)
         return OK;
     core_drain(req->core, CORE_STEPS_DOWN);
-    int rc = cluster_step_down(core_cluster(req->core), NULL, &err);
+    int rc = core_hand_over(req->core, &err);
     core_drain_end(req->core);
     return rc == OK ? OK : fail_with(req, &err);
 }

@@ -6,9 +6,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/call_reply.h"
+#include "api/forward.h"
 #include "api/gateway.h"
 #include "base/json.h"
 #include "base/pool.h"
@@ -51,13 +54,57 @@ const struct core_options *core_options(const struct core *core)
     return &options;
 }
 
+bool request_was_untouched(const struct request *req)
+{
+    return req->rc == ERR_STANDBY || req->rc == ERR_SEALED;
+}
+
+/* ---- Forwarding: answers what it is given ---- */
+
+struct forward *forward_new(struct core *core, void (*again)(void *ctx, struct http_call *call), void *ctx)
+{
+    (void)core, (void)again, (void)ctx;
+    return (struct forward *)out; /* any */
+}
+
+void forward_call(struct forward *forward, struct http_call *call)
+{
+    char body[200];
+
+    (void)forward;
+    snprintf(body, sizeof body, "forwarded %s", call->path);
+    call_send(call, 200, NULL, body);
+}
+
+void forward_free(struct forward *forward)
+{
+    (void)forward;
+}
+
+struct forward_server *forward_serve(struct core *core)
+{
+    (void)core;
+    return NULL;
+}
+
+void forward_serve_stop(struct forward_server *server, int drain_ms)
+{
+    (void)server, (void)drain_ms;
+}
+
+/* ---- The rest of the pipeline ---- */
+
 static void answer(struct request *req)
 {
     const char *token = req->client_token != NULL ? req->client_token : "-";
 
     req->reply = json_pack("{s:i, s:s, s:s, s:O, s:s}", "operation", req->operation, "path", req->path, "token", token,
                            "data", req->data, "from", req->remote_addr);
-    if (strncmp(req->path, "standby/", 8) == 0)
+    if (strncmp(req->path, "sealed/", 7) == 0)
+        req->rc = ERR_SEALED;
+    if (strncmp(req->path, "untouched/", 10) == 0 || strncmp(req->path, "sys/storage/", 12) == 0)
+        req->rc = ERR_STANDBY;
+    if (req->rc == ERR_STANDBY || strncmp(req->path, "standby/", 8) == 0)
         req->redirect = arena_printf(&req->arena, "https://other:8200/v1/%s?%s", req->raw_path, req->query);
     if (strcmp(req->path, "nothing") == 0)
         req->http_status = 204;
@@ -118,6 +165,23 @@ static void redirects(void **state)
     assert_answer("GET /v1//a?y HTTP/1.1\r\n" END "\r\n", "\r\nLocation: /v1/a?y\r\n", "");
 }
 
+static void forwarding(void **state)
+{
+    (void)state;
+    assert_answer("GET /v1/untouched/a?x HTTP/1.1\r\n" END "\r\n", "200 OK", "forwarded /v1/untouched/a");
+    assert_answer("GET /v1/untouched/a?x HTTP/1.1\r\n" END "X-Vault-No-Request-Forwarding: 1\r\n\r\n",
+                  "307 Temporary Redirect", "");
+    assert_answer("GET /v1/untouched/a?x HTTP/1.1\r\n" END "X-Vault-No-Request-Forwarding:\r\n\r\n", "200 OK",
+                  "forwarded /v1/untouched/a");
+    assert_answer("GET /v1/sys/storage/raft/snapshot?x HTTP/1.1\r\n" END "\r\n", "307 Temporary Redirect", "");
+    assert_answer("POST /v1/sys/storage/raft/snapshot-force?x HTTP/1.1\r\n" END "Content-Length: 2\r\n\r\n{}",
+                  "307 Temporary Redirect", "");
+    /* May have been done, or is of this node itself. */
+    assert_answer("GET /v1/standby/a?x HTTP/1.1\r\n" END "\r\n", "307 Temporary Redirect", "");
+    client_ask(PORT, "GET /v1/sealed/a HTTP/1.1\r\n" END "\r\n", out, sizeof out);
+    assert_null(strstr(out, "forwarded"));
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -132,7 +196,7 @@ static void refusals(void **state)
 static int start(void **state)
 {
     struct config_listener listener = {.address = (char *)"127.0.0.1:21206", .tls_disable = true};
-    struct config config = {.listeners = &listener, .n_listeners = 1};
+    struct config config = {.listeners = &listener, .n_listeners = 1, .request_forwarding = true};
     struct gateway *gateway = NULL;
     struct err err = {0};
 
@@ -145,7 +209,7 @@ static int start(void **state)
 
 static int stop(void **state)
 {
-    gateway_stop(*state, 2000);
+    gateway_stop(*state, 0, 2000);
     later_join();
     return 0;
 }
@@ -156,6 +220,7 @@ int main(void)
         {"a call becomes a request, also on other threads, and its outcome the reply", there_and_back, NULL, NULL,
          NULL},
         {"a redirect keeps path and query as they were sent", redirects, NULL, NULL, NULL},
+        {"what was not touched is forwarded, unless the client wants to go itself", forwarding, NULL, NULL, NULL},
         {"what cannot be asked is answered without the pipeline", refusals, NULL, NULL, NULL},
     };
 

@@ -232,7 +232,7 @@ static void slow_writers(void **state)
     assert_ended(trickle("", ""));
     assert_ended(trickle("", long_head));
     assert_ended(trickle("PUT /now HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\n", long_body));
-    http_server_stop(server, 1000);
+    (void)http_server_stop(server, 0, 1000);
 }
 
 static void slow_readers(void **state)
@@ -253,7 +253,7 @@ static void slow_readers(void **state)
         got += n;
     assert_true(got < 15000000);
     close(fd);
-    http_server_stop(server, 1000);
+    (void)http_server_stop(server, 0, 1000);
     http_limits.send_ms = 30000;
     http_limits.send_rate = 64u << 10;
     assert_answer("GET /large?4000000 HTTP/1.1\r\n" CLOSE "\r\n", "200", NULL);
@@ -308,7 +308,7 @@ static void stopping(void **state)
     client_send(busy, "GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
     usleep(10000);
     long long start = now_ms();
-    http_server_stop(server, 5000);
+    (void)http_server_stop(server, 0, 5000);
     assert_true(now_ms() - start < 2000);
     client_read(busy, out, sizeof out, SIZE_MAX, 1000);
     assert_non_null(strstr(out, "later"));
@@ -325,7 +325,7 @@ static int start_server(void **state)
 
 static int stop_server(void **state)
 {
-    http_server_stop(*state, 2000);
+    (void)http_server_stop(*state, 0, 2000);
     later_join();
     return 0;
 }

@@ -93,5 +93,5 @@ void memory_budget(void **state)
     assert_non_null(strstr(out, "hello"));
     for (int i = 0; i < 16; i++)
         close(fds[i]);
-    http_server_stop(server, 1000);
+    (void)http_server_stop(server, 0, 1000);
 }

@@ -177,7 +177,7 @@ static int start_server(void **state)
 
 static int stop_server(void **state)
 {
-    http_server_stop(*state, 2000);
+    (void)http_server_stop(*state, 0, 2000);
     later_join();
     (void)unlink(cert_file);
     (void)unlink(key_file);

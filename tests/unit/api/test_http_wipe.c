@@ -115,7 +115,7 @@ static int start(void **state)
 
 static int stop(void **state)
 {
-    http_server_stop(*state, 1000);
+    (void)http_server_stop(*state, 0, 1000);
     later_join();
     return 0;
 }

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/call_reply.h"
+
+#include <string.h>
+
+#include "base/json.h"
+
+void call_send(struct http_call *call, int status, const char *location, const char *body)
+{
+    struct http_header header = {.name = "Location", .value = location};
+    struct http_reply reply = {.status = status,
+                               .headers = &header,
+                               .n_headers = location != NULL,
+                               .body = body,
+                               .body_len = body != NULL ? strlen(body) : 0};
+
+    http_reply(call, &reply);
+}
+
+const char *call_refusal_body(const struct refusal *refusal, struct arena *arena)
+{
+    json_t *errors = json_array();
+
+    if (refusal->text != NULL)
+        json_array_append_new(errors, json_string(refusal->text));
+    char *text = json_format(errors);
+    const char *body = arena_printf(arena, "{\"errors\":%s}\n", text);
+    json_text_free(text);
+    json_decref(errors);
+    return body;
+}
+
+void call_refuse(struct http_call *call, const struct refusal *refusal)
+{
+    struct arena arena;
+
+    arena_init(&arena);
+    call_send(call, refusal->status, refusal->location,
+              refusal->location == NULL ? call_refusal_body(refusal, &arena) : NULL);
+    arena_close(&arena);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * call_reply.h — what is answered without asking the pipeline, in the form that clients know.
+ */
+#ifndef COFFER_API_CALL_REPLY_H
+#define COFFER_API_CALL_REPLY_H
+
+#include "api/call_request.h"
+#include "base/arena.h"
+
+/* Answers the call. body may be NULL; location: of a redirect, or NULL. */
+void call_send(struct http_call *call, int status, const char *location, const char *body);
+void call_refuse(struct http_call *call, const struct refusal *refusal);
+/* The body of a refusal; of the arena. */
+const char *call_refusal_body(const struct refusal *refusal, struct arena *arena);
+
+#endif
