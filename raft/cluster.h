@@ -129,12 +129,18 @@ void cluster_submit(struct cluster *cluster, uint64_t epoch, const void *entry, 
 /* ---- Standing ---- */
 
 void cluster_status(struct cluster *cluster, struct cluster_status *ret);
-/* Whether this node led in `epoch` when last asked and had heard a majority within an election timeout. Cheap. */
+/*
+ * Whether it is certain that this node leads in `epoch` now: a majority has promised to elect nobody else meanwhile
+ * (driver_promise.c). Cheap. A snapshot of the store that is taken afterwards has all that was acknowledged before.
+ * false: not certain, if the node leads at all; cluster_read() finds out.
+ */
 bool cluster_leads(struct cluster *cluster, uint64_t epoch);
 /*
- * Linearizable read: returns OK once it is sure that no other node led in a later term at the time of the call and
- * all that was committed by then is applied here. Waits at most a round trip to a majority. ERR_NOTLEADER; ERR_TIMEOUT.
+ * Asks a majority. cb is called exactly once, from another thread: OK when no other node led in a later term at the
+ * time of the call and all that was committed by then is applied here; ERR_NOTLEADER.
  */
+void cluster_read(struct cluster *cluster, uint64_t epoch, cluster_submit_cb *cb, void *arg);
+/* The same, waiting. ERR_TIMEOUT. */
 int cluster_read_barrier(struct cluster *cluster, uint64_t epoch, struct err *err) MUST_CHECK;
 /* Hands leadership to node_id, or (NULL) to the best unsealed voter, and does not stand for 10 s. Waits. */
 int cluster_step_down(struct cluster *cluster, const char *node_id, struct err *err) MUST_CHECK;

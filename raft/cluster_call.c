@@ -55,6 +55,15 @@ static void run_read(struct cluster *cluster, struct task *task)
     answer_unless(call, cluster->driver == NULL ? ERR_NOTLEADER : driver_read(cluster->driver, call->epoch, call));
 }
 
+void cluster_read(struct cluster *cluster, uint64_t epoch, cluster_submit_cb *cb, void *arg)
+{
+    struct call *call = call_new(cluster, run_read);
+    call->epoch = epoch;
+    call->cb = cb;
+    call->arg = arg;
+    cluster_post(cluster, &call->task);
+}
+
 int cluster_read_barrier(struct cluster *cluster, uint64_t epoch, struct err *err)
 {
     struct call *call = call_new(cluster, run_read);

@@ -79,7 +79,9 @@ static void op_done(void *ctx, void *token, int rc, uint64_t index)
 
 static void op_changed(void *ctx)
 {
-    ((struct cluster *)ctx)->standing_changed = true;
+    struct cluster *cluster = ctx;
+    cluster->standing_changed = true;
+    cluster_publish_lead(cluster);
 }
 
 static void op_fatal(void *ctx, const char *why)

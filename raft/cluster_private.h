@@ -211,6 +211,8 @@ void cluster_frame_take(struct cluster *cluster, const char *node_id, uint8_t ty
 /* ---- cluster_status.c ---- */
 /* After each turn of the loop: what callers see, and on_change. */
 void cluster_publish(struct cluster *cluster);
+/* Until when this node leads for certain, at once: before anything is sent that could end it. */
+void cluster_publish_lead(struct cluster *cluster);
 
 /* ---- cluster_snapshot.c ---- */
 struct cluster_capture {

@@ -76,6 +76,12 @@ static bool same_standing(const struct cluster_status *a, const struct cluster_s
            strcmp(a->leader_api_addr, b->leader_api_addr) == 0;
 }
 
+void cluster_publish_lead(struct cluster *cluster)
+{
+    if (cluster->driver != NULL)
+        atomic_store(&cluster->lead_until, driver_lead_until(cluster->driver));
+}
+
 void cluster_publish(struct cluster *cluster)
 {
     struct driver_standing standing;

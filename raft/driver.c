@@ -155,7 +155,7 @@ void driver_timeout(struct driver *driver)
     }
     if (driver->raft.state == RAFT_LEADER) {
         driver_lead_tick(driver);
-        driver_read_tick(driver);
+        driver_promise_ask(driver);
     }
     driver_members_tick(driver);
 }
@@ -181,7 +181,7 @@ void driver_standing(const struct driver *driver, struct driver_standing *ret)
         .commit = driver->raft.commit_index,
         .applied = driver->applied,
         .last = tail_last(&driver->tail),
-        .lead_until = role == CLUSTER_LEADER ? driver_lead_until(driver) : 0,
+        .lead_until = driver_lead_until(driver),
     };
 }
 

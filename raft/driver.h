@@ -38,9 +38,9 @@ struct driver;
 
 /* What a frame between nodes is; net.h carries the byte. Those from FRAME_STATUS on are not the driver's. */
 enum frame_type {
-    FRAME_RAFT = 1,    /* message.h */
-    FRAME_READ,        /* leader: term u64 ‖ round u64: are you still in my term? */
-    FRAME_READ_ANSWER, /* the answerer's term u64 ‖ round u64 */
+    FRAME_RAFT = 1, /* message.h */
+    FRAME_READ,     /* leader: term u64 ‖ round u64 ‖ its time u64: are you still in my term, and for how long? */
+    FRAME_READ_ANSWER, /* the answerer's term u64 ‖ round u64 ‖ the leader's time u64 ‖ promise in ms u64 */
     FRAME_LEAVE,       /* to the leader: take me out of the cluster */
     FRAME_LEFT,        /* from the leader: done */
     FRAME_ALIVE,       /* to the leader of term u64: a long message of yours is still coming in */
@@ -166,9 +166,12 @@ struct driver_standing {
     uint64_t term;
     uint64_t leader; /* 0 when none is known */
     uint64_t commit, applied, last;
-    uint64_t lead_until; /* leader: a majority was heard so late that none else led before this time */
+    uint64_t lead_until;
 };
 void driver_standing(const struct driver *driver, struct driver_standing *ret);
+/* Leader: nobody else can lead, and so nothing can be committed elsewhere, before this time; 0 when that is not sure.
+ */
+uint64_t driver_lead_until(const struct driver *driver);
 /* The members, with changes under way, owned by the driver, until its next event; and as last committed. */
 const struct raft_configuration *driver_configuration(const struct driver *driver);
 const struct raft_configuration *driver_committed(const struct driver *driver, uint64_t *ret_index);

@@ -36,8 +36,8 @@ int driver_append(struct driver *driver, struct entry *entry)
 static void begin_term(struct driver *driver)
 {
     driver->handed_over = 0;
+    driver_promise_begin(driver);
     for (unsigned i = 0; i < driver->n_peers; i++) {
-        driver->peers[i].agreed = 0;
         driver->peers[i].sent_at = 0;
     }
     /* The core writes one itself, but only if its log has entries that it does not know to be committed. */
@@ -124,30 +124,6 @@ bool driver_is_online(const struct driver *driver, uint64_t id)
     return heard != 0 && driver_now(driver) - heard < driver->options.election_ms;
 }
 
-/* The latest time at which a majority, this node included, stood by the leader; and an election timeout on top. */
-uint64_t driver_lead_until(const struct driver *driver)
-{
-    const struct raft_configuration *configuration = &driver->raft.configuration;
-    uint64_t times[CLUSTER_MEMBERS_MAX];
-    unsigned n = 0;
-    for (unsigned i = 0; i < configuration->n && n < CLUSTER_MEMBERS_MAX; i++) {
-        uint64_t id = configuration->servers[i].id, agreed = 0;
-        if (configuration->servers[i].role != RAFT_VOTER)
-            continue;
-        for (unsigned k = 0; k < driver->n_peers; k++)
-            if (driver->peers[k].id == id)
-                agreed = driver->peers[k].agreed;
-        if (id == driver->raft.id)
-            agreed = driver_now(driver);
-        unsigned at = n++;
-        for (; at > 0 && times[at - 1] < agreed; at--)
-            times[at] = times[at - 1];
-        times[at] = agreed;
-    }
-    uint64_t majority = n == 0 ? 0 : times[n / 2];
-    return majority == 0 ? 0 : majority + driver->options.election_ms;
-}
-
 /* ---- Handing over ---- */
 
 /* The voter that is there and has most of the log; unsealed ones before sealed, or alone. 0 for none. */
@@ -185,13 +161,17 @@ int driver_transfer(struct driver *driver, uint64_t to, unsigned rest_ms, void *
         return err_set(err, ERR_UNAVAILABLE, "there is no other voter that could lead");
     struct raft_event event = {.type = RAFT_TRANSFER};
     event.transfer.server_id = to;
+    driver->transfer = (struct transfer){.running = true, .rest_ms = rest_ms};
+    driver_promise_release(driver);
     int rv = driver_step(driver, &event, NULL);
+    if (rv == 0) {
+        driver->transfer.token = token;
+        return OK;
+    }
+    driver->transfer = (struct transfer){0};
     if (rv == RAFT_BADID || rv == RAFT_NOTFOUND)
         return err_set(err, ERR_NOTFOUND, "there is no such voter");
-    if (rv != 0)
-        return err_set(err, ERR_NOTLEADER, "this node does not lead");
-    driver->transfer = (struct transfer){.running = true, .rest_ms = rest_ms, .token = token};
-    return OK;
+    return err_set(err, ERR_NOTLEADER, "this node does not lead");
 }
 
 /* A sealed node cannot serve, one without room cannot acknowledge: another leads, if one can. */

@@ -28,13 +28,14 @@
 #define RULE_R1B      2u
 #define RULE_R2       4u
 #define RULE_R3       8u
+#define RULE_PROMISE  32u
 #define RULE_R1B_VOTE 16u /* the part of R1b that lets a standby vote */
 
 struct peer {
     uint64_t id;
-    uint64_t heard;   /* when a frame of it last came; 0 for never */
-    uint64_t agreed;  /* when it last answered us as the leader of our term */
-    uint64_t sent_at; /* when entries last went to it, from behind which index on, and how much */
+    uint64_t heard;          /* when a frame of it last came; 0 for never */
+    uint64_t promised_until; /* leader: this peer neither votes for another nor stands before */
+    uint64_t sent_at;        /* when entries last went to it, from behind which index on, and how much */
     uint64_t sent_prev, sent_bytes;
     uint64_t read_round;   /* the last round of reads that it confirmed */
     uint64_t snapshot_end; /* when the last snapshot to it ended */
@@ -80,7 +81,6 @@ struct transfer {
 
 struct reads {
     uint64_t round; /* the last one that was sent */
-    uint64_t round_time;
     uint64_t round_commit;
     struct fifo next;    /* wait for the next round */
     struct fifo asking;  /* in the round under way */
@@ -117,6 +117,8 @@ struct driver {
     bool broken; /* fatal was called: nothing is done any more */
     struct fifo submissions;
     struct reads reads;
+    uint64_t promised_until; /* follower: our own promise to our leader */
+    uint64_t released_at;    /* leader: promises asked for until then are void */
     struct change change;
     struct transfer transfer;
     uint64_t handed_over; /* when a sealed or stuck leader last tried to hand over */
@@ -157,7 +159,6 @@ void driver_send_message(struct driver *driver, const struct raft_message *messa
 void driver_lead_changed(struct driver *driver);
 void driver_lead_tick(struct driver *driver);
 int driver_append(struct driver *driver, struct entry *entry);
-uint64_t driver_lead_until(const struct driver *driver);
 bool driver_is_online(const struct driver *driver, uint64_t id);
 
 /* ---- driver_members.c ---- */
@@ -169,10 +170,20 @@ void driver_members_asked(struct driver *driver, uint64_t from);
 
 /* ---- driver_read.c ---- */
 void driver_read_progress(struct driver *driver);
-void driver_read_tick(struct driver *driver);
 void driver_read_lost(struct driver *driver, int rc);
-void driver_read_asked(struct driver *driver, uint64_t from, const void *payload, size_t len);
-void driver_read_answered(struct driver *driver, uint64_t from, const void *payload, size_t len);
+void driver_read_answered(struct driver *driver, struct peer *peer, uint64_t round);
+
+/* ---- driver_promise.c ---- */
+#define PROMISE_MS_MAX 600000
+/* Leader: asks all voters for their promise, and whether they stand by it in the round of reads under way. */
+void driver_promise_ask(struct driver *driver);
+void driver_promise_asked(struct driver *driver, uint64_t from, const void *payload, size_t len);
+void driver_promise_answered(struct driver *driver, uint64_t from, const void *payload, size_t len);
+/* A leader begins with none; before it hands over it gives all back. */
+void driver_promise_begin(struct driver *driver);
+void driver_promise_release(struct driver *driver);
+/* Whether this node has promised not to vote. */
+bool driver_promise_binds(const struct driver *driver);
 
 /* ---- fifo.c ---- */
 void fifo_push(struct fifo *fifo, uint64_t index, void *token);

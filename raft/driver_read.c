@@ -2,26 +2,12 @@
 /*
  * Linearizable reads without a write (ReadIndex). The leader asks all voters whether they are still in its term; once
  * a majority has said so to a question that was asked after the read came, no later leader had been elected when the
- * read came, and what was committed then is at most the leader's commit index. One question serves all reads that wait.
+ * read came, and what was committed then is at most the leader's commit index. One question serves all reads that wait,
+ * and it is the question for promises too (driver_promise.c), which is repeated with each heartbeat.
  *
  * A leader knows all that is committed only after an entry of its own term is (driver_leads).
  */
 #include "raft/driver_private.h"
-
-static void ask(struct driver *driver)
-{
-    const struct raft_configuration *configuration = &driver->raft.configuration;
-    struct buf question = BUF_INIT;
-    buf_put_u64(&question, driver->raft.current_term);
-    buf_put_u64(&question, driver->reads.round);
-    for (unsigned i = 0; i < configuration->n; i++) {
-        const struct raft_server *server = &configuration->servers[i];
-        if (server->id != driver->raft.id && server->role == RAFT_VOTER &&
-            driver_peer(driver, server->id)->read_round < driver->reads.round)
-            driver->ops->send(driver->ctx, server->id, FRAME_READ, question.data, question.len);
-    }
-    buf_close(&question);
-}
 
 static bool is_confirmed(struct driver *driver)
 {
@@ -52,7 +38,7 @@ static void begin_rounds(struct driver *driver)
         if (is_confirmed(driver)) /* by this node alone */
             move(&reads->asking, &reads->settled, reads->round_commit);
         else
-            ask(driver);
+            driver_promise_ask(driver);
     }
     driver_read_progress(driver);
 }
@@ -77,13 +63,6 @@ void driver_read_progress(struct driver *driver)
     }
 }
 
-/* Questions and answers are lost with their link. */
-void driver_read_tick(struct driver *driver)
-{
-    if (driver->reads.asking.count > 0)
-        ask(driver);
-}
-
 static void fail_all(struct driver *driver, struct fifo *fifo, int rc)
 {
     for (struct submission *item; (item = fifo_front(fifo)) != NULL;) {
@@ -100,28 +79,8 @@ void driver_read_lost(struct driver *driver, int rc)
     fail_all(driver, &driver->reads.settled, rc);
 }
 
-void driver_read_asked(struct driver *driver, uint64_t from, const void *payload, size_t len)
+void driver_read_answered(struct driver *driver, struct peer *peer, uint64_t round)
 {
-    struct reader reader = reader_of(payload, len);
-    reader_u64(&reader); /* the asker's term; what counts is ours */
-    uint64_t round = reader_u64(&reader);
-    if (!reader_done(&reader))
-        return;
-    struct buf answer = BUF_INIT;
-    buf_put_u64(&answer, driver->raft.current_term);
-    buf_put_u64(&answer, round);
-    driver->ops->send(driver->ctx, from, FRAME_READ_ANSWER, answer.data, answer.len);
-    buf_close(&answer);
-}
-
-void driver_read_answered(struct driver *driver, uint64_t from, const void *payload, size_t len)
-{
-    struct reader reader = reader_of(payload, len);
-    uint64_t term = reader_u64(&reader), round = reader_u64(&reader);
-    if (!reader_done(&reader) || driver->raft.state != RAFT_LEADER || term != driver->raft.current_term)
-        return;
-    struct peer *peer = driver_peer(driver, from);
-    peer->agreed = driver_now(driver);
     if (round <= driver->reads.round && round > peer->read_round)
         peer->read_round = round;
     if (driver->reads.asking.count > 0 && is_confirmed(driver)) {

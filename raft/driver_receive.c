@@ -145,19 +145,19 @@ static bool is_acceptable(struct driver *driver, uint64_t from, const struct raf
         return !is_outdated(driver, from, &message->append_entries_result);
     case RAFT_REQUEST_VOTE:
         /*
-         * R4: before it was started anew, this node may have promised a leader, by answering it, not to vote for
-         * another within an election timeout.
+         * R4: before it was started anew, this node may have promised a leader not to vote for another within an
+         * election timeout.
          */
-        return message->request_vote.candidate_id == from &&
-               (message->request_vote.disrupt_leader ||
-                driver_now(driver) >= driver->started + driver->options.election_ms);
+        return message->request_vote.candidate_id == from && !driver_promise_binds(driver) &&
+               driver_now(driver) >= driver->started + driver->options.election_ms;
     case RAFT_REQUEST_VOTE_RESULT:
         return raft->state == RAFT_CANDIDATE; /* libraft reads a candidate's fields in any state */
     case RAFT_INSTALL_SNAPSHOT:
         return false; /* comes by driver_snapshot_received() */
     case RAFT_TIMEOUT_NOW:
         /* A sole voter would lead at once and in the old term (R5); its own timeout does it right. */
-        return !driver_is_sole_voter(driver) && driver_now(driver) >= driver->rests_until;
+        return !driver_is_sole_voter(driver) && !driver_promise_binds(driver) &&
+               driver_now(driver) >= driver->rests_until;
     default:
         return true;
     }
@@ -174,9 +174,6 @@ static void receive_message(struct driver *driver, uint64_t from, const void *pa
     message.raft.server_id = from;
     message.raft.server_address = "peer"; /* libraft only keeps it; peers are told apart by number */
     if (is_acceptable(driver, from, &message.raft)) {
-        if (message.raft.type == RAFT_APPEND_ENTRIES_RESULT && driver->raft.state == RAFT_LEADER &&
-            message.raft.append_entries_result.term == driver->raft.current_term)
-            driver_peer(driver, from)->agreed = driver_now(driver);
         if (message.raft.type == RAFT_APPEND_ENTRIES) {
             receive_append(driver, &message);
         } else if (message.raft.type == RAFT_REQUEST_VOTE) {
@@ -211,7 +208,6 @@ static void receive_alive(struct driver *driver, uint64_t from, const void *payl
     uint64_t term = reader_u64(&reader);
     if (!reader_done(&reader) || driver->raft.state != RAFT_LEADER || term != driver->raft.current_term)
         return;
-    driver_peer(driver, from)->agreed = driver_now(driver);
     struct raft_message message = {.type = RAFT_APPEND_ENTRIES_RESULT, .server_id = from, .server_address = "peer"};
     message.append_entries_result.version = MESSAGE_APPEND_RESULT_VERSION;
     message.append_entries_result.term = term;
@@ -231,10 +227,10 @@ void driver_receive(struct driver *driver, uint64_t from, uint8_t type, const vo
         receive_message(driver, from, payload, len);
         break;
     case FRAME_READ:
-        driver_read_asked(driver, from, payload, len);
+        driver_promise_asked(driver, from, payload, len);
         break;
     case FRAME_READ_ANSWER:
-        driver_read_answered(driver, from, payload, len);
+        driver_promise_answered(driver, from, payload, len);
         break;
     case FRAME_ALIVE:
         receive_alive(driver, from, payload, len);

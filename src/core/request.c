@@ -15,7 +15,7 @@
 
 #define REQUEST_STEPS(X)                                                                                               \
     X(local)          /* is it one that every node answers itself? */                                                  \
-    X(standing)       /* sealed: 503; a standby: 307 to the leader */                                                  \
+    X(standing)       /* sealed: 503; a standby: 307; the leader: does it lead now, for certain? */                    \
     X(begin)          /* a snapshot of the store */                                                                    \
     X(route)          /* which mount, which row of its engine's table */                                               \
     X(authenticate)   /* the token; takes one of its uses */                                                           \
@@ -25,7 +25,7 @@
     X(grant)          /* a login becomes a token */                                                                    \
     X(settle)         /* after a failure: nothing of it is kept but the token's use */                                 \
     X(commit)         /* one entry of the log, on a quorum of disks */                                                 \
-    X(confirm)        /* is this node still the leader? */                                                             \
+    X(confirm)        /* is it in the log? If what was read has changed meanwhile: again */                            \
     X(audit_response) /* before the client has it */                                                                   \
     X(respond)
 
@@ -64,6 +64,7 @@ void request_forget(struct request *req)
     req->n_owned = 0;
     req->err = (struct err){0};
     req->rc = OK;
+    req->asked = ASKED_NOT;
     req->route_rc = OK;
     req->route = NULL;
     req->mount = NULL;

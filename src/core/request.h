@@ -64,6 +64,7 @@ struct request {
 
     /* From the steps. */
     uint64_t epoch;
+    enum { ASKED_NOT, ASKED_LEADS, ASKED_LEADS_NOT } asked; /* what the other nodes said of its leading */
     struct txn *txn;
     struct mount_table *mounts; /* what mount points into */
     const struct mount *mount;

@@ -70,6 +70,33 @@ void request_let_go(struct request *req)
     req->is_taken_on = false;
 }
 
+static void asked(void *arg, int rc, uint64_t index)
+{
+    struct request *req = arg;
+    (void)index;
+    req->asked = rc == OK ? ASKED_LEADS : ASKED_LEADS_NOT;
+    req->resume(req, request_run);
+}
+
+/*
+ * Whoever answers must lead now. Mostly that is known; when it is not (the node was busy, or stood still), the others
+ * are asked before anybody is turned away.
+ */
+static enum step_result stand_as_leader(struct request *req)
+{
+    struct cluster *cluster = req->core->cluster;
+    if (req->asked == ASKED_NOT) {
+        req->epoch = core_epoch(req->core);
+        if (cluster_leads(cluster, req->epoch))
+            return NEXT;
+        cluster_read(cluster, req->epoch, asked, req);
+        return WAIT;
+    }
+    bool leads = req->asked == ASKED_LEADS;
+    req->asked = ASKED_NOT;
+    return leads ? NEXT : FAIL;
+}
+
 enum step_result step_standing(struct request *req)
 {
     struct core *core = req->core;
@@ -83,11 +110,12 @@ enum step_result step_standing(struct request *req)
         if (has_flag(req, ROUTE_LOCAL))
             return NEXT;
         break;
-    case CORE_ACTIVE:
-        req->epoch = core_epoch(core);
-        if (req->epoch != 0 && cluster_leads(core->cluster, req->epoch) && take_on(req))
-            return NEXT;
+    case CORE_ACTIVE: {
+        enum step_result result = stand_as_leader(req);
+        if (result == WAIT || (result == NEXT && take_on(req)))
+            return result;
         break;
+    }
     }
     struct cluster_status status;
     cluster_status(core->cluster, &status);

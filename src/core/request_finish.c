@@ -85,24 +85,11 @@ static enum step_result take_commit_result(struct request *req)
     return NEXT;
 }
 
-/* Whether what was read without writing may be old: this node has stopped being the leader since. */
-static bool may_be_stale(struct request *req)
-{
-    if (req->epoch == 0 || has_flag(req, ROUTE_LOCAL))
-        return false;
-    struct cluster *cluster = req->core->cluster;
-    return !cluster_leads(cluster, req->epoch) && !cluster_leads(cluster, core_epoch(req->core));
-}
-
-/* Better no answer than an old one. What was written needs no look: it was committed in the request's epoch. */
 enum step_result step_confirm(struct request *req)
 {
-    bool has_written = req->is_committing;
-    if (has_written && take_commit_result(req) == AGAIN)
+    if (req->is_committing && take_commit_result(req) == AGAIN)
         return AGAIN;
     (void)failpoint("request.after_commit");
-    if (req->rc == OK && !has_written && may_be_stale(req))
-        req->rc = fail(req, ERR_STANDBY, "node is not active");
     if (req->expiry_changed)
         core_wake_expiry(req->core);
     return NEXT;

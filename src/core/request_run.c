@@ -13,7 +13,9 @@ int request_still_leading(struct request *req)
 {
     if (clock_steady_ms() - req->started_ms > REQUEST_MS_MAX)
         return fail(req, ERR_TIMEOUT, "the request took longer than %d s", REQUEST_MS_MAX / 1000);
-    if (core_epoch(req->core) != req->epoch || !cluster_leads(req->core->cluster, req->epoch))
+    struct cluster *cluster = req->core->cluster;
+    if (core_epoch(req->core) != req->epoch ||
+        (!cluster_leads(cluster, req->epoch) && cluster_read_barrier(cluster, req->epoch, NULL) != OK))
         return fail(req, ERR_NOTLEADER, "this node lost its leadership meanwhile");
     return OK;
 }

@@ -4,9 +4,9 @@
  *
  * The nodes run the very driver of the server (raft/driver.h). Around it all is simulated and decided by one seed: the
  * clock, disks that write in order and lose at a crash what was not written, a network that delays, loses, doubles,
- * reorders and cuts, snapshots that arrive late, and an operator who adds, removes and replaces members, hands
- * leadership on, seals, fills disks and pulls plugs. What must always hold is checked at every step (sim_check.c).
- * A run is the same each time it is given the same seed.
+ * reorders and cuts, snapshots that arrive late, nodes that stand still for a while, and an operator who adds, removes
+ * and replaces members, hands leadership on, seals, fills disks and pulls plugs. What must always hold is checked at
+ * every step (sim_check.c). A run is the same each time it is given the same seed.
  */
 #ifndef COFFER_TESTS_SIM_H
 #define COFFER_TESTS_SIM_H
@@ -29,6 +29,7 @@ enum sim_bug {
     BUG_NO_R1B,
     BUG_NO_R2,
     BUG_NO_R3,
+    BUG_NO_PROMISE,
 };
 
 /* Faults; a run has a random choice of them. */
@@ -41,7 +42,8 @@ enum sim_fault {
     FAULT_SLOW_DISKS = 32,
     FAULT_LOSS = 64,
     FAULT_FULL_DISKS = 128,
-    FAULT_ALL = 255,
+    FAULT_PAUSES = 256,
+    FAULT_LAST = FAULT_PAUSES,
 };
 
 struct world;
@@ -91,6 +93,7 @@ struct node {
     struct sim_state state;
     struct sim_queue log_jobs, state_jobs;
     bool sealed, full;
+    uint64_t paused_until;    /* stopped by a signal: what comes meanwhile waits, and its clock goes on */
     uint64_t term_changed_at; /* the last term in which the operator had it change the members */
     uint64_t disk_delay;
     uint64_t net_delay;
@@ -105,7 +108,7 @@ struct canon {
 };
 
 struct sim_stats {
-    uint64_t entries, acked, reads, elections, crashes, members, snapshots, transfers, messages, trims;
+    uint64_t entries, acked, reads, served, elections, crashes, pauses, members, snapshots, transfers, messages, trims;
 };
 
 struct world {
@@ -177,6 +180,7 @@ void sim_node_start(struct node *node);
 void sim_node_crash(struct node *node);
 struct node *sim_node_by_id(struct world *world, uint64_t id);
 bool sim_node_leads(const struct node *node); /* by the core's own word */
+bool sim_node_is_paused(const struct node *node);
 void sim_node_submit(struct node *node);
 void sim_node_read(struct node *node);
 /* A change of the members that must work; world->changed tells. */
@@ -196,6 +200,8 @@ void sim_calm(struct world *world);
 void sim_check_apply(struct node *node, const struct entry *entry);
 void sim_check_leader(struct node *node);
 void sim_check_acked(struct node *node, uint64_t index, uint64_t value);
+/* Whoever would answer a read now, without asking anybody, has all that was acknowledged. */
+void sim_check_serves(struct node *node);
 /* The state that was at an index. */
 struct sim_state sim_state_at(struct world *world, uint64_t index);
 /* All members have all entries, and the same state. */

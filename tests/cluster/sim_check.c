@@ -120,6 +120,21 @@ void sim_check_leader(struct node *node)
     world->leaders[term] = node->id;
 }
 
+void sim_check_serves(struct node *node)
+{
+    struct world *world = node->world;
+    struct driver_standing standing;
+    if (node->driver == NULL || sim_node_is_paused(node))
+        return;
+    driver_standing(node->driver, &standing);
+    if (standing.lead_until <= world->now)
+        return;
+    world->stats.served++;
+    if (node->state.index < world->acked_max)
+        sim_fail(world, "node %u would answer out of %llu, but %llu was acknowledged", node->number,
+                 (unsigned long long)node->state.index, (unsigned long long)world->acked_max);
+}
+
 void sim_check_acked(struct node *node, uint64_t index, uint64_t value)
 {
     struct world *world = node->world;

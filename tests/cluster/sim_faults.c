@@ -21,7 +21,7 @@ static struct node *leader_of(struct world *world)
     struct node *leader = NULL;
     for (unsigned i = 0; i < world->n; i++) {
         struct node *node = &world->nodes[i];
-        if (sim_node_leads(node) &&
+        if (sim_node_leads(node) && !sim_node_is_paused(node) &&
             (leader == NULL || node->driver->raft.current_term > leader->driver->raft.current_term))
             leader = node;
     }
@@ -204,6 +204,18 @@ static void transfer(struct world *world, struct node *leader)
                 sim_tell_sealed(&world->nodes[i]);
 }
 
+/* A leader above all: while it stands still another is elected, and it does not know when it goes on. */
+static void pause_nodes(struct world *world, struct node *leader)
+{
+    struct node *node = chance(world, 2) && leader != NULL ? leader : any_node(world);
+    if (!chance(world, 400) || node->driver == NULL || sim_node_is_paused(node))
+        return;
+    uint64_t for_ms = chance(world, 2) ? sim_random(world, 400) : sim_random(world, 5000);
+    node->paused_until = world->now + for_ms;
+    world->stats.pauses++;
+    sim_trace(world, "node %u stands still for %llu ms", node->number, (unsigned long long)for_ms);
+}
+
 static void disturb_disks(struct world *world)
 {
     struct node *node = any_node(world);
@@ -224,6 +236,8 @@ void sim_faults(struct world *world)
         change_members(world, leader);
     if (world->faults & FAULT_TRANSFERS)
         transfer(world, leader_of(world));
+    if (world->faults & FAULT_PAUSES)
+        pause_nodes(world, leader_of(world));
     if (world->faults & FAULT_CRASHES)
         crash_nodes(world, leader_of(world));
     disturb_disks(world);
@@ -237,6 +251,7 @@ void sim_calm(struct world *world)
         struct node *node = &world->nodes[i];
         node->net_delay = 1;
         node->disk_delay = 2;
+        node->paused_until = 0;
         if (node->full && node->driver != NULL)
             driver_log_stuck(node->driver, false);
         node->full = false;

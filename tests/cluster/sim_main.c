@@ -25,6 +25,7 @@ static const struct {
     {"no-r1b", BUG_NO_R1B},
     {"no-r2", BUG_NO_R2},
     {"no-r3", BUG_NO_R3},
+    {"no-promise", BUG_NO_PROMISE},
 };
 
 struct settings {
@@ -78,12 +79,13 @@ static void summarize(const struct settings *settings, const unsigned long count
 {
     printf("seeds %lu-%lu, %u s each: %lu good, %lu violations, %lu stuck\n", settings->first, settings->last,
            settings->seconds, counts[SIM_GOOD], counts[SIM_VIOLATION], counts[SIM_STUCK]);
-    printf("  %llu entries, %llu acknowledged, %llu reads, %llu elections, %llu crashes, %llu changes of members,\n"
-           "  %llu snapshots installed, %llu transfers, %llu trims, %llu messages\n",
-           (unsigned long long)sum->entries, (unsigned long long)sum->acked, (unsigned long long)sum->reads,
-           (unsigned long long)sum->elections, (unsigned long long)sum->crashes, (unsigned long long)sum->members,
-           (unsigned long long)sum->snapshots, (unsigned long long)sum->transfers, (unsigned long long)sum->trims,
-           (unsigned long long)sum->messages);
+    printf(
+        "  %llu entries, %llu acknowledged, %llu reads, %llu times ready to serve, %llu elections, %llu crashes,\n"
+        "  %llu pauses, %llu changes of members, %llu snapshots installed, %llu transfers, %llu trims, %llu messages\n",
+        (unsigned long long)sum->entries, (unsigned long long)sum->acked, (unsigned long long)sum->reads,
+        (unsigned long long)sum->served, (unsigned long long)sum->elections, (unsigned long long)sum->crashes,
+        (unsigned long long)sum->pauses, (unsigned long long)sum->members, (unsigned long long)sum->snapshots,
+        (unsigned long long)sum->transfers, (unsigned long long)sum->trims, (unsigned long long)sum->messages);
 }
 
 int main(int argc, char **argv)

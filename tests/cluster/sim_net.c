@@ -95,10 +95,25 @@ void sim_send_snapshot(struct node *from, uint64_t to, uint64_t term)
     sim_post(world, sent);
 }
 
+/* What comes to a node that stands still waits for it, in order. */
+static bool wait_for(struct node *node, struct sim_event *event)
+{
+    if (!sim_node_is_paused(node))
+        return false;
+    struct sim_event later = *event;
+    later.due = node->paused_until;
+    event->payload = NULL;
+    sim_post(node->world, later);
+    return true;
+}
+
 void sim_deliver(struct world *world, struct sim_event *event)
 {
     struct node *from = &world->nodes[event->from], *to = &world->nodes[event->to];
-    if (event->kind == EVENT_SNAPSHOT_SENT || event->kind == EVENT_WRITTEN) {
+    bool is_own = event->kind == EVENT_SNAPSHOT_SENT || event->kind == EVENT_WRITTEN;
+    if (wait_for(is_own ? from : to, event))
+        return;
+    if (is_own) {
         if (from->driver == NULL || from->life != event->from_life)
             return;
         if (event->kind == EVENT_WRITTEN)
@@ -121,6 +136,7 @@ void sim_deliver(struct world *world, struct sim_event *event)
             driver_alive(to->driver, from->id, from->driver->raft.current_term); /* as if it came in parts */
         driver_receive(to->driver, from->id, event->type, event->payload, event->len);
     }
+    sim_check_serves(to);
 }
 
 void sim_tell_sealed(struct node *node)

@@ -192,6 +192,8 @@ static unsigned rules_left_out(enum sim_bug bug)
         return RULE_R2;
     case BUG_NO_R3:
         return RULE_R3;
+    case BUG_NO_PROMISE:
+        return RULE_PROMISE;
     default:
         return 0;
     }
@@ -210,6 +212,7 @@ void sim_node_start(struct node *node)
                                      .without = rules_left_out(world->bug)};
     node->life++;
     node->full = false;
+    node->paused_until = 0;
     node->state = node->durable;
     sim_log_reset(&node->cache, node->log.first);
     for (size_t i = 0; i < node->log.count; i++)
@@ -251,6 +254,11 @@ struct node *sim_node_by_id(struct world *world, uint64_t id)
         if (world->nodes[i].id == id)
             return &world->nodes[i];
     return NULL;
+}
+
+bool sim_node_is_paused(const struct node *node)
+{
+    return node->world->now < node->paused_until;
 }
 
 void sim_node_submit(struct node *node)

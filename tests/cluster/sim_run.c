@@ -43,7 +43,7 @@ static void use_cluster(struct world *world)
 {
     for (unsigned i = 0; i < world->n && !world->failed; i++) {
         struct node *node = &world->nodes[i];
-        if (!sim_node_leads(node))
+        if (!sim_node_leads(node) || sim_node_is_paused(node))
             continue;
         if (sim_random(world, 5) == 0)
             for (uint32_t k = 1 + sim_random(world, sim_random(world, 3) > 0 ? 2 : 8); k > 0; k--)
@@ -56,7 +56,7 @@ static void use_cluster(struct world *world)
 static void change_cluster(struct world *world)
 {
     for (unsigned i = 0; i < world->n; i++)
-        if (sim_node_leads(&world->nodes[i]))
+        if (sim_node_leads(&world->nodes[i]) && !sim_node_is_paused(&world->nodes[i]))
             sim_node_change(&world->nodes[i]);
 }
 
@@ -135,7 +135,7 @@ enum sim_outcome sim_run(uint64_t seed, unsigned seconds, enum sim_bug bug, bool
     world->keep_entries = 10 + sim_random(world, 120);
     /* Three of four faults in a run, so that each can also do its harm alone; reordering, which TCP does not do,
      * rarely. */
-    for (unsigned fault = 1; fault <= FAULT_FULL_DISKS; fault *= 2)
+    for (unsigned fault = 1; fault <= FAULT_LAST; fault *= 2)
         if (fault == FAULT_REORDER ? sim_random(world, 5) == 0 : sim_random(world, 4) > 0)
             world->faults |= fault;
     make_cluster(world);

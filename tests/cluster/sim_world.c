@@ -104,7 +104,10 @@ static struct due next_due(struct world *world, uint64_t until)
             consider(&due, node->log_jobs.front->due, (struct due){.node = node, .queue = &node->log_jobs});
         if (node->state_jobs.front != NULL)
             consider(&due, node->state_jobs.front->due, (struct due){.node = node, .queue = &node->state_jobs});
-        consider(&due, driver_deadline(node->driver), (struct due){.node = node, .is_timeout = true});
+        uint64_t deadline = driver_deadline(node->driver);
+        if (deadline < node->paused_until)
+            deadline = node->paused_until;
+        consider(&due, deadline, (struct due){.node = node, .is_timeout = true});
     }
     if (world->heap_len > 0)
         consider(&due, world->heap[0].due, (struct due){.is_event = true});
@@ -125,6 +128,7 @@ void sim_run_until(struct world *world, uint64_t until)
             free(event.payload);
         } else if (due.is_timeout) {
             driver_timeout(due.node->driver);
+            sim_check_serves(due.node);
         } else {
             sim_job_done(due.node, due.queue);
         }

@@ -78,8 +78,8 @@ static void op_send(void *ctx, uint64_t to, uint8_t type, const void *payload, s
         return;
     }
     struct reader reader = reader_of(payload, len);
-    sent->numbers[0] = reader_u64(&reader);
-    sent->numbers[1] = reader_u64(&reader);
+    for (size_t i = 0; i < sizeof sent->numbers / sizeof sent->numbers[0]; i++)
+        sent->numbers[i] = reader_u64(&reader);
 }
 
 static void op_send_snapshot(void *ctx, uint64_t to, uint64_t term)

@@ -27,7 +27,7 @@ struct rig_sent {
     uint8_t type;
     bool is_raft;
     struct message message; /* when it is one of raft's */
-    uint64_t numbers[2];    /* else the first two numbers of it */
+    uint64_t numbers[4];    /* else the first numbers of it */
 };
 
 struct driver_rig {

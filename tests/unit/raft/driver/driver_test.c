@@ -130,6 +130,8 @@ static void answer_read(uint64_t from, uint64_t term, uint64_t round)
     struct buf answer = BUF_INIT;
     buf_put_u64(&answer, term);
     buf_put_u64(&answer, round);
+    buf_put_u64(&answer, 0); /* no promise */
+    buf_put_u64(&answer, 0);
     driver_receive(rig.driver, from, FRAME_READ_ANSWER, answer.data, answer.len);
     buf_close(&answer);
 }

@@ -148,6 +148,86 @@ static void r4_no_vote_right_after_the_start(void **state)
     assert_true(rig_last(&rig, 2, RAFT_REQUEST_VOTE_RESULT)->request_vote_result.vote_granted);
 }
 
+static void tell(uint64_t from, uint8_t type, const uint64_t *numbers, size_t n)
+{
+    struct buf frame = BUF_INIT;
+    for (size_t i = 0; i < n; i++)
+        buf_put_u64(&frame, numbers[i]);
+    driver_receive(rig.driver, from, type, frame.data, frame.len);
+    buf_close(&frame);
+}
+
+static void promise(uint64_t from, uint64_t asked_at, uint64_t for_ms)
+{
+    tell(from, FRAME_READ_ANSWER, (uint64_t[]){rig.term, 0, asked_at, for_ms}, 4);
+}
+
+static void promises_count_from_when_they_were_asked_for(void **state)
+{
+    (void)state;
+    rig_voters(&rig, 3);
+    rig_lead(&rig);
+    uint64_t asked_at = rig.now;
+    assert_int_equal(driver_lead_until(rig.driver), 0);
+    rig.now += 1000; /* this process stood still, with the answer in its buffer */
+    promise(2, asked_at, 300);
+    assert_int_equal(driver_lead_until(rig.driver), asked_at + 270);
+    promise(2, rig.now + 1, 300); /* to a question that was never asked */
+    assert_int_equal(driver_lead_until(rig.driver), asked_at + 270);
+    promise(3, rig.now, 200);
+    assert_int_equal(driver_lead_until(rig.driver), rig.now + 180);
+}
+
+static void a_promise_of_who_has_no_vote_is_worth_nothing(void **state)
+{
+    (void)state;
+    rig_voters(&rig, 3);
+    rig_lead(&rig);
+    promise(7, rig.now, 300);
+    assert_int_equal(driver_lead_until(rig.driver), 0);
+}
+
+static void who_hands_over_answers_no_more_and_gives_promises_back(void **state)
+{
+    (void)state;
+    rig_voters(&rig, 3);
+    rig_lead(&rig);
+    promise(2, rig.now, 300);
+    assert_int_not_equal(driver_lead_until(rig.driver), 0);
+    rig_forget_sent(&rig);
+    assert_int_equal(driver_transfer(rig.driver, 2, 0, NULL, NULL), OK);
+    assert_int_equal(rig.sent[0].type, FRAME_READ);
+    assert_int_equal(rig.sent[0].numbers[2], 0);
+    assert_int_equal(driver_lead_until(rig.driver), 0);
+    promise(3, rig.now, 300); /* asked for before */
+    assert_int_equal(driver_lead_until(rig.driver), 0);
+}
+
+static void who_promised_does_not_vote_until_it_is_free(void **state)
+{
+    (void)state;
+    rig_voters(&rig, 3);
+    rig.now += 300; /* past R4 */
+    rig_append(&rig, 2, 2, 1, 1, 1, NULL, 0);
+    rig_forget_sent(&rig);
+    tell(2, FRAME_READ, (uint64_t[]){2, 0, 5555}, 3);
+    assert_int_equal(rig.sent[0].type, FRAME_READ_ANSWER);
+    assert_int_equal(rig.sent[0].numbers[2], 5555);
+    assert_int_equal(rig.sent[0].numbers[3], 300);
+    struct raft_message vote = {.type = RAFT_REQUEST_VOTE};
+    vote.request_vote.term = 3;
+    vote.request_vote.candidate_id = 3;
+    vote.request_vote.last_log_index = 9;
+    vote.request_vote.last_log_term = 2;
+    vote.request_vote.disrupt_leader = true;
+    rig_forget_sent(&rig);
+    rig_deliver(&rig, 3, &vote, NULL);
+    assert_int_equal(rig.n_sent, 0);
+    tell(2, FRAME_READ, (uint64_t[]){2, 0, 0}, 3);
+    rig_deliver(&rig, 3, &vote, NULL);
+    assert_true(rig_last(&rig, 3, RAFT_REQUEST_VOTE_RESULT)->request_vote_result.vote_granted);
+}
+
 static void r5_a_sole_voter_starts_in_a_new_term(void **state)
 {
     (void)state;
@@ -285,6 +365,11 @@ int main(void)
              r2_a_change_amid_a_message_is_committed_at_its_index),
         TEST("R3: a refused pre-vote carries the refuser's term", r3_a_refused_pre_vote_carries_the_own_term),
         TEST("R4: a node that has just started does not vote", r4_no_vote_right_after_the_start),
+        TEST("promises count from when they were asked for", promises_count_from_when_they_were_asked_for),
+        TEST("a promise of who has no vote is worth nothing", a_promise_of_who_has_no_vote_is_worth_nothing),
+        TEST("who hands over answers no more and gives promises back",
+             who_hands_over_answers_no_more_and_gives_promises_back),
+        TEST("who promised does not vote until it is free", who_promised_does_not_vote_until_it_is_free),
         TEST("R5: a sole voter starts in a new term", r5_a_sole_voter_starts_in_a_new_term),
         TEST("R5: a follower that is left alone leads in a new term", r5_a_follower_left_alone_leads_in_a_new_term),
         TEST("R6: entries from before the compacted log are not appended",
