@@ -97,10 +97,17 @@ void random_base62(char *ret, size_t n)
 
 void random_uuid(char *ret)
 {
+    static const char digits[] = "0123456789abcdef";
     unsigned char b[16];
     random_bytes(b, sizeof b);
     b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
     b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-    snprintf(ret, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3],
-             b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    for (size_t i = 0; i < sizeof b; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *ret++ = '-';
+        *ret++ = digits[b[i] >> 4];
+        *ret++ = digits[b[i] & 15];
+    }
+    *ret = '\0';
+    secret_wipe(b, sizeof b);
 }

@@ -192,6 +192,21 @@ static void json_bombs_are_refused(void **state)
     assert_int_equal(parse("{\"a\":[1,2,{\"b\":null}]}"), OK);
 }
 
+static void arena_texts_of_any_length(void **state)
+{
+    struct arena arena;
+    (void)state;
+    arena_init(&arena);
+    for (int len = 0; len < 20000; len += 37) {
+        char *text = arena_printf(&arena, "<%*s>", len, "");
+        char *after = arena_strdup(&arena, "after");
+        assert_int_equal(strlen(text), len + 2);
+        assert_int_equal(text[len + 1], '>');
+        assert_string_equal(after, "after");
+    }
+    arena_close(&arena);
+}
+
 static void json_is_printed_as_go_does(void **state)
 {
     (void)state;
@@ -258,6 +273,7 @@ static const struct CMUnitTest tests[] = {
     {"a reader never runs over its end", a_reader_never_runs_over, NULL, NULL, NULL},
     {"arena memory is zeroed and aligned", arena_memory_is_zeroed_and_aligned, NULL, NULL, NULL},
     {"JSON that is too deep, too wide or has a NUL is refused", json_bombs_are_refused, NULL, NULL, NULL},
+    {"an arena formats texts of any length", arena_texts_of_any_length, NULL, NULL, NULL},
     {"JSON is printed with sorted keys and Go's escapes", json_is_printed_as_go_does, NULL, NULL, NULL},
     {"a replaced file has the new contents, and too large a file is refused", a_replaced_file_is_whole, NULL, NULL,
      NULL},
