@@ -15,17 +15,17 @@ struct term_ctx {
     EVP_CIPHER_CTX *ctx;
 };
 
-struct purpose_ctx {
-    char *purpose;
-    EVP_MAC_CTX *ctx;
+struct purpose {
+    char *name;
+    struct hmac *hmac;
 };
 
 struct crypt {
     const struct keyring *keyring;
     EVP_CIPHER_CTX *encrypt; /* NULL until first used, as all of these */
-    EVP_MAC_CTX *names;
+    struct hmac *names;
     struct term_ctx decrypt[TERMS];
-    struct purpose_ctx purposes[PURPOSES];
+    struct purpose purposes[PURPOSES];
     unsigned next_term, next_purpose; /* whose place is given up next */
     unsigned char nonce[AEAD_NONCE_SIZE];
     uint32_t nonces_left;
@@ -45,12 +45,12 @@ void crypt_free(struct crypt *crypt)
     if (crypt == NULL)
         return;
     EVP_CIPHER_CTX_free(crypt->encrypt);
-    EVP_MAC_CTX_free(crypt->names);
+    hmac_free(crypt->names);
     for (int i = 0; i < TERMS; i++)
         EVP_CIPHER_CTX_free(crypt->decrypt[i].ctx);
     for (int i = 0; i < PURPOSES; i++) {
-        EVP_MAC_CTX_free(crypt->purposes[i].ctx);
-        free(crypt->purposes[i].purpose);
+        hmac_free(crypt->purposes[i].hmac);
+        free(crypt->purposes[i].name);
     }
     free(crypt);
 }
@@ -91,35 +91,35 @@ EVP_CIPHER_CTX *crypt_decrypt(struct crypt *crypt, uint32_t term)
     return slot->ctx;
 }
 
-EVP_MAC_CTX *crypt_names(struct crypt *crypt)
+const struct hmac *crypt_names(struct crypt *crypt)
 {
     if (crypt->names == NULL)
         crypt->names = hmac_new(crypt->keyring->names_key, sizeof crypt->keyring->names_key);
     return crypt->names;
 }
 
-static EVP_MAC_CTX *purpose_ctx_new(const struct crypt *crypt, const char *purpose)
+static struct hmac *purpose_hmac(const struct crypt *crypt, const char *purpose)
 {
     unsigned char key[32];
-    EVP_MAC_CTX *derive = hmac_new(crypt->keyring->mac_key, sizeof crypt->keyring->mac_key);
+    struct hmac *derive = hmac_new(crypt->keyring->mac_key, sizeof crypt->keyring->mac_key);
     hmac_compute(derive, &(struct aead_part){purpose, strlen(purpose)}, 1, key);
-    EVP_MAC_CTX_free(derive);
-    EVP_MAC_CTX *ctx = hmac_new(key, sizeof key);
+    hmac_free(derive);
+    struct hmac *hmac = hmac_new(key, sizeof key);
     secret_wipe(key, sizeof key);
-    return ctx;
+    return hmac;
 }
 
-EVP_MAC_CTX *crypt_mac(struct crypt *crypt, const char *purpose)
+const struct hmac *crypt_mac(struct crypt *crypt, const char *purpose)
 {
     for (int i = 0; i < PURPOSES; i++)
-        if (crypt->purposes[i].ctx != NULL && strcmp(crypt->purposes[i].purpose, purpose) == 0)
-            return crypt->purposes[i].ctx;
-    struct purpose_ctx *slot = &crypt->purposes[crypt->next_purpose++ % PURPOSES];
-    EVP_MAC_CTX_free(slot->ctx);
-    free(slot->purpose);
-    slot->purpose = strdup(purpose);
-    if (slot->purpose == NULL)
+        if (crypt->purposes[i].hmac != NULL && strcmp(crypt->purposes[i].name, purpose) == 0)
+            return crypt->purposes[i].hmac;
+    struct purpose *slot = &crypt->purposes[crypt->next_purpose++ % PURPOSES];
+    hmac_free(slot->hmac);
+    free(slot->name);
+    slot->name = strdup(purpose);
+    if (slot->name == NULL)
         abort();
-    slot->ctx = purpose_ctx_new(crypt, purpose);
-    return slot->ctx;
+    slot->hmac = purpose_hmac(crypt, purpose);
+    return slot->hmac;
 }

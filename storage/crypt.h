@@ -28,8 +28,8 @@ EVP_CIPHER_CTX *crypt_encrypt(struct crypt *crypt, uint32_t *ret_term, unsigned 
 /* The context that decrypts what a term encrypted; NULL for a term that the keyring does not have. */
 EVP_CIPHER_CTX *crypt_decrypt(struct crypt *crypt, uint32_t term);
 /* HMAC-SHA-256 under the key of names. */
-EVP_MAC_CTX *crypt_names(struct crypt *crypt);
+const struct hmac *crypt_names(struct crypt *crypt);
 /* HMAC-SHA-256 under a key that is derived for a purpose. */
-EVP_MAC_CTX *crypt_mac(struct crypt *crypt, const char *purpose);
+const struct hmac *crypt_mac(struct crypt *crypt, const char *purpose);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define OPENSSL_SUPPRESS_DEPRECATED /* of SHA256_…: see hmac_new() in the header */
 #include "storage/crypto.h"
 
 #include <assert.h>
@@ -6,6 +7,7 @@
 #include <limits.h>
 #include <openssl/core_names.h>
 #include <openssl/params.h>
+#include <openssl/sha.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +17,7 @@
 
 static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
 static EVP_CIPHER *aes_256_gcm;
-static EVP_MAC *hmac, *siphash;
+static EVP_MAC *siphash;
 
 void crypto_must(bool done, const char *what)
 {
@@ -28,9 +30,8 @@ void crypto_must(bool done, const char *what)
 static void fetch(void)
 {
     aes_256_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-    hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     siphash = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
-    crypto_must(aes_256_gcm != NULL && hmac != NULL && siphash != NULL, "an algorithm is missing");
+    crypto_must(aes_256_gcm != NULL && siphash != NULL, "an algorithm is missing");
 }
 
 static EVP_CIPHER_CTX *aead_new(const unsigned char key[AEAD_KEY_SIZE], int is_encrypt)
@@ -109,31 +110,49 @@ void aead_peek(EVP_CIPHER_CTX *ctx, struct aead_part aad, const void *sealed, si
                 "decryption");
 }
 
-EVP_MAC_CTX *hmac_new(const unsigned char *key, size_t size)
+struct hmac {
+    SHA256_CTX inner, outer; /* that have taken the padded key */
+};
+
+static void take_key(SHA256_CTX *hash, const unsigned char *key, size_t size, unsigned char pad)
 {
-    pthread_once(&fetch_once, fetch);
-    EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(hmac);
-    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0),
-                           OSSL_PARAM_construct_end()};
-    crypto_must(ctx != NULL && EVP_MAC_init(ctx, key, size, params) == 1, "HMAC-SHA-256");
-    return ctx;
+    unsigned char block[SHA256_CBLOCK];
+    memset(block, pad, sizeof block);
+    for (size_t i = 0; i < size; i++)
+        block[i] ^= key[i];
+    crypto_must(SHA256_Init(hash) == 1 && SHA256_Update(hash, block, sizeof block) == 1, "SHA-256");
+    secret_wipe(block, sizeof block);
 }
 
-static size_t mac_compute(EVP_MAC_CTX *ctx, const struct aead_part *parts, int n, unsigned char *ret, size_t size)
+struct hmac *hmac_new(const unsigned char *key, size_t size)
 {
-    size_t len = 0;
-    crypto_must(EVP_MAC_init(ctx, NULL, 0, NULL) == 1, "a MAC");
+    assert(size <= SHA256_CBLOCK);
+    struct hmac *hmac = malloc(sizeof *hmac);
+    if (hmac == NULL)
+        abort();
+    take_key(&hmac->inner, key, size, 0x36);
+    take_key(&hmac->outer, key, size, 0x5c);
+    return hmac;
+}
+
+void hmac_free(struct hmac *hmac)
+{
+    if (hmac != NULL)
+        secret_wipe(hmac, sizeof *hmac);
+    free(hmac);
+}
+
+void hmac_compute(const struct hmac *hmac, const struct aead_part *parts, int n, unsigned char ret[32])
+{
+    unsigned char inner[SHA256_DIGEST_LENGTH];
+    struct hmac work = *hmac;
+    int done = 1;
     for (int i = 0; i < n; i++)
-        if (parts[i].len > 0)
-            crypto_must(EVP_MAC_update(ctx, parts[i].data, parts[i].len) == 1, "a MAC");
-    crypto_must(EVP_MAC_final(ctx, ret, &len, size) == 1, "a MAC");
-    return len;
-}
-
-void hmac_compute(EVP_MAC_CTX *ctx, const struct aead_part *parts, int n, unsigned char ret[32])
-{
-    size_t len = mac_compute(ctx, parts, n, ret, 32);
-    assert(len == 32);
+        done &= SHA256_Update(&work.inner, parts[i].data, parts[i].len);
+    done &= SHA256_Final(inner, &work.inner) & SHA256_Update(&work.outer, inner, sizeof inner);
+    crypto_must((done & SHA256_Final(ret, &work.outer)) == 1, "SHA-256");
+    secret_wipe(&work, sizeof work);
+    secret_wipe(inner, sizeof inner);
 }
 
 EVP_MAC_CTX *checksum_new(void)
@@ -150,7 +169,11 @@ EVP_MAC_CTX *checksum_new(void)
 uint64_t checksum_compute(EVP_MAC_CTX *ctx, const struct aead_part *parts, int n)
 {
     uint64_t sum = 0;
-    size_t len = mac_compute(ctx, parts, n, (unsigned char *)&sum, sizeof sum);
-    assert(len == sizeof sum);
+    size_t len = 0;
+    bool done = EVP_MAC_init(ctx, NULL, 0, NULL) == 1;
+    for (int i = 0; i < n; i++)
+        done = done && (parts[i].len == 0 || EVP_MAC_update(ctx, parts[i].data, parts[i].len) == 1);
+    done = done && EVP_MAC_final(ctx, (unsigned char *)&sum, &len, sizeof sum) == 1;
+    crypto_must(done && len == sizeof sum, "a checksum");
     return be64toh(sum);
 }
