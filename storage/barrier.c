@@ -17,6 +17,7 @@
 
 #include "base/secret.h"
 #include "storage/crypt.h"
+#include "storage/kept.h"
 #include "storage/thread_slot.h"
 
 #define FORMAT      1
@@ -39,6 +40,7 @@ struct barrier {
     atomic_ullong generation; /* one more at each change of the keyring */
     atomic_bool is_sealed;
     atomic_ullong records; /* encrypted with the newest term */
+    struct kept *kept;     /* open while unsealed */
     struct slot slots[THREAD_SLOTS];
 };
 
@@ -50,6 +52,7 @@ struct barrier *barrier_new(void)
     memset(barrier, 0, sizeof *barrier);
     pthread_mutex_init(&barrier->lock, NULL);
     atomic_store(&barrier->is_sealed, true);
+    barrier->kept = kept_new();
     for (int i = 0; i < THREAD_SLOTS; i++)
         pthread_mutex_init(&barrier->slots[i].lock, NULL);
     return barrier;
@@ -60,6 +63,7 @@ void barrier_free(struct barrier *barrier)
     if (barrier == NULL)
         return;
     barrier_seal(barrier);
+    kept_free(barrier->kept);
     for (int i = 0; i < THREAD_SLOTS; i++)
         pthread_mutex_destroy(&barrier->slots[i].lock);
     pthread_mutex_destroy(&barrier->lock);
@@ -87,6 +91,7 @@ static void replace_keyring(struct barrier *barrier, struct keyring *keyring)
         pthread_mutex_unlock(&slot->lock);
     }
     keyring_free(former);
+    kept_open(barrier->kept, keyring != NULL);
 }
 
 /* Locks this thread's slot and returns it, its crypt being of the present keyring; NULL when sealed. */
@@ -153,6 +158,11 @@ int barrier_rotate(struct barrier *barrier, const unsigned char root_key[BARRIER
     keyring_seal(next, root_key, ret_keyring);
     keyring_free(next);
     return OK;
+}
+
+struct kept *barrier_kept(struct barrier *barrier)
+{
+    return barrier->kept;
 }
 
 uint32_t barrier_term(struct barrier *barrier)

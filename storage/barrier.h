@@ -32,6 +32,7 @@
 #define BARRIER_TERM_RECORDS_MAX (UINT64_C(1) << 40)
 
 struct barrier;
+struct kept;
 
 /* Sealed at first. */
 struct barrier *barrier_new(void);
@@ -82,6 +83,9 @@ int barrier_decrypt_name(struct barrier *barrier, const char *dir, const unsigne
                          const void *value, size_t len, struct buf *ret_name) MUST_CHECK;
 /* The GCM tag of a stored value: another one after every write. */
 int barrier_value_tag(const void *value, size_t len, unsigned char ret_tag[BARRIER_TAG_SIZE]) MUST_CHECK;
+
+/* What was parsed of records (kept.h); empty, and staying so, while sealed. It lives as long as the barrier. */
+struct kept *barrier_kept(struct barrier *barrier);
 
 /* HMAC-SHA-256 under a key of the keyring that is bound to `purpose` ("token", "audit"). ERR_SEALED. */
 int barrier_mac(struct barrier *barrier, const char *purpose, const void *data, size_t len,

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "storage/batch_private.h"
+#include "storage/kept.h"
 #include "storage/txn_private.h"
 
 /* ---- Coming and going ---- */
@@ -178,59 +180,85 @@ static void write_place(struct txn *txn, struct path path, const struct place *p
 
 static int parse_value(const void *text, size_t len, json_t **ret_value)
 {
-    json_t *value = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    json_t *value = json_read(text, len);
+    if (value == NULL)
+        value = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     if (value == NULL)
         return ERR_CORRUPT;
     *ret_value = value;
     return OK;
 }
 
-int txn_get(struct txn *txn, const char *path_text, json_t **ret_value)
-{
-    struct path path;
+/* A record as the transaction sees it: by its own write, or else as it is stored. */
+struct found {
     unsigned char key[STORE_KEY_SIZE];
+    const struct write *write; /* or NULL */
     const void *stored;
     size_t len;
+};
+
+static int find_record(struct txn *txn, const char *path_text, struct found *ret)
+{
+    struct path path;
     int rc = path_parse(path_text, &path);
     if (rc == OK)
-        rc = txn_key(txn, path, key);
+        rc = txn_key(txn, path, ret->key);
     if (rc != OK)
         return rc;
-    const struct write *write = txn_find_write(txn, key);
-    if (write != NULL && write->kind != WRITE_NOTHING)
-        return write_is_put(write) ? parse_value(write->data, write->len, ret_value) : ERR_NOTFOUND;
-    note_record(txn, key);
-    rc = store_view_get(txn->view, key, &stored, &len);
-    if (rc != OK)
-        return rc;
+    ret->write = txn_find_write(txn, ret->key);
+    if (ret->write != NULL && ret->write->kind != WRITE_NOTHING)
+        return write_is_put(ret->write) ? OK : ERR_NOTFOUND;
+    ret->write = NULL;
+    note_record(txn, ret->key);
+    return store_view_get(txn->view, ret->key, &ret->stored, &ret->len);
+}
+
+static int parse_found(struct txn *txn, const struct found *found, json_t **ret_value)
+{
+    if (found->write != NULL)
+        return parse_value(found->write->data, found->write->len, ret_value);
     buf_clear(&txn->scratch);
-    rc = barrier_decrypt(txn->barrier, key, stored, len, NULL, &txn->scratch);
+    int rc = barrier_decrypt(txn->barrier, found->key, found->stored, found->len, NULL, &txn->scratch);
     return rc == OK ? parse_value(txn->scratch.data, txn->scratch.len, ret_value) : rc;
 }
 
-int txn_tag(struct txn *txn, const char *path_text, unsigned char ret_tag[BARRIER_TAG_SIZE])
+int txn_get(struct txn *txn, const char *path, json_t **ret_value)
 {
-    struct path path;
-    unsigned char key[STORE_KEY_SIZE];
-    const void *stored;
-    size_t len;
-    int rc = path_parse(path_text, &path);
+    struct found found;
+    int rc = find_record(txn, path, &found);
+    return rc == OK ? parse_found(txn, &found, ret_value) : rc;
+}
+
+int txn_get_shared(struct txn *txn, const char *path, json_t **ret_value)
+{
+    unsigned char tag[BARRIER_TAG_SIZE];
+    struct kept *kept = barrier_kept(txn->barrier);
+    struct found found;
+    int rc = find_record(txn, path, &found);
+    if (rc == OK && found.write != NULL)
+        return parse_found(txn, &found, ret_value);
     if (rc == OK)
-        rc = txn_key(txn, path, key);
+        rc = barrier_value_tag(found.stored, found.len, tag);
     if (rc != OK)
         return rc;
-    const struct write *write = txn_find_write(txn, key);
-    if (write != NULL && write->kind != WRITE_NOTHING) {
-        memset(ret_tag, write_is_put(write) ? 0xff : 0, BARRIER_TAG_SIZE);
+    *ret_value = kept_get(kept, found.key, tag);
+    if (*ret_value != NULL)
         return OK;
-    }
-    note_record(txn, key);
-    rc = store_view_get(txn->view, key, &stored, &len);
-    if (rc == ERR_NOTFOUND) {
-        memset(ret_tag, 0, BARRIER_TAG_SIZE);
-        return OK;
-    }
-    return rc == OK ? barrier_value_tag(stored, len, ret_tag) : rc;
+    rc = parse_found(txn, &found, ret_value);
+    if (rc == OK && txn->scratch.len <= KEPT_TEXT_MAX)
+        kept_put(kept, found.key, tag, *ret_value);
+    return rc;
+}
+
+int txn_tag(struct txn *txn, const char *path, unsigned char ret_tag[BARRIER_TAG_SIZE])
+{
+    struct found found;
+    int rc = find_record(txn, path, &found);
+    if (rc == OK && found.write == NULL)
+        return barrier_value_tag(found.stored, found.len, ret_tag);
+    if (rc == OK || rc == ERR_NOTFOUND)
+        memset(ret_tag, rc == OK ? 0xff : 0, BARRIER_TAG_SIZE);
+    return rc == ERR_NOTFOUND ? OK : rc;
 }
 
 /* ---- Writing ---- */
@@ -254,12 +282,6 @@ static int put_with_markers(struct txn *txn, struct path path, const void *data,
     return OK;
 }
 
-static int put_text(const char *text, size_t len, void *buf)
-{
-    buf_put(buf, text, len);
-    return 0;
-}
-
 int txn_put(struct txn *txn, const char *path_text, const json_t *value)
 {
     struct path path;
@@ -267,8 +289,7 @@ int txn_put(struct txn *txn, const char *path_text, const json_t *value)
     if (rc != OK)
         return rc;
     buf_clear(&txn->scratch);
-    if (json_dump_callback(value, put_text, &txn->scratch, JSON_COMPACT | JSON_ENCODE_ANY) != 0)
-        return ERR_INVALID;
+    json_write(&txn->scratch, value, JSON_AS_IT_IS);
     return put_with_markers(txn, path, txn->scratch.data, txn->scratch.len);
 }
 

@@ -39,6 +39,11 @@ uint64_t txn_index(const struct txn *txn);
 
 /* A new reference. ERR_NOTFOUND; ERR_SEALED; ERR_CORRUPT. */
 int txn_get(struct txn *txn, const char *path, json_t **ret_value) MUST_CHECK;
+/*
+ * The same for a record that is read with every request and whose text is no secret (a token's, a role's): it is kept
+ * parsed by its tag (storage/kept.h) and shared with all threads. The value must not be changed; json_copy() it first.
+ */
+int txn_get_shared(struct txn *txn, const char *path, json_t **ret_value) MUST_CHECK;
 /* The value is copied (as text); the caller keeps its reference. ERR_INVALID for a bad path. */
 int txn_put(struct txn *txn, const char *path, const json_t *value) MUST_CHECK;
 /* OK also when there is nothing. */

@@ -118,6 +118,8 @@ json_t *request_data(const struct request *req);
 
 /* ERR_NOTFOUND without a sentence when there is nothing. ret_value is a new reference. */
 int mount_get(struct request *req, const char *path, json_t **ret_value) MUST_CHECK;
+/* The same for what many requests read and holds no secret; it must not be changed: see txn_get_shared(). */
+int mount_get_shared(struct request *req, const char *path, json_t **ret_value) MUST_CHECK;
 int mount_put(struct request *req, const char *path, const json_t *value) MUST_CHECK;
 /* Takes over the reference. */
 int mount_put_new(struct request *req, const char *path, json_t *value) MUST_CHECK;

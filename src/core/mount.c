@@ -207,6 +207,11 @@ int mount_get(struct request *req, const char *path, json_t **ret_value)
     return say(req, txn_get(req->txn, below_mount(req, path), ret_value), "cannot read from storage");
 }
 
+int mount_get_shared(struct request *req, const char *path, json_t **ret_value)
+{
+    return say(req, txn_get_shared(req->txn, below_mount(req, path), ret_value), "cannot read from storage");
+}
+
 int mount_put(struct request *req, const char *path, const json_t *value)
 {
     return say(req, txn_put(req->txn, below_mount(req, path), value), "cannot write to storage");

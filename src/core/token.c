@@ -75,7 +75,7 @@ static int denied(struct request *req)
 static int load(struct request *req, const char *hash, struct token **ret_token)
 {
     json_t *record;
-    int rc = txn_get(req->txn, token_path(req, "id", hash), &record);
+    int rc = txn_get_shared(req->txn, token_path(req, "id", hash), &record);
     if (rc == OK)
         *ret_token = read_token(req, hash, record);
     return rc;
@@ -135,6 +135,14 @@ int token_lookup_accessor(struct request *req, const char *accessor, struct toke
                                                                        : rc;
 }
 
+json_t *token_change(struct request *req, struct token *token)
+{
+    json_t *record = json_copy((json_t *)token->record);
+    request_own(req, record);
+    token->record = record;
+    return record;
+}
+
 int token_use(struct request *req, struct token *token)
 {
     if (token->bound_cidrs != NULL && token->expires_s != 0 && !cidr_list_has(token->bound_cidrs, req->remote_addr))
@@ -147,8 +155,9 @@ int token_use(struct request *req, struct token *token)
         return token_revoke(req, token);
     }
     token->num_uses--;
-    json_object_set_new(token->record, "num_uses", json_integer(token->num_uses));
-    return txn_put(req->txn, token_path(req, "id", token->hash), token->record);
+    json_t *record = token_change(req, token);
+    json_object_set_new(record, "num_uses", json_integer(token->num_uses));
+    return txn_put(req->txn, token_path(req, "id", token->hash), record);
 }
 
 static json_t *time_text(int64_t seconds)

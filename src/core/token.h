@@ -39,7 +39,7 @@ struct token {
     int64_t creation_ttl_s, period_s, explicit_max_ttl_s, max_ttl_s;
     int64_t num_uses; /* 0: unlimited; -1: the last one is being used */
     bool renewable, is_root;
-    json_t *record; /* what is stored; owns all of the above */
+    const json_t *record; /* what is stored; owns all of the above; shared, see txn_get_shared() */
 };
 
 /* What is asked for; zeroed members are "not given". */

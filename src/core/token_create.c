@@ -228,10 +228,11 @@ static int refile(struct request *req, struct token *token, int64_t now_s, int64
     int rc = expiry_unfile(req, token->expires_s, 't', token->hash);
     token->expires_s = now_s + ttl_s;
     token->last_renewal_s = now_s;
-    json_object_set_new(token->record, "expires", json_integer(token->expires_s));
-    json_object_set_new(token->record, "last_renewal", json_integer(now_s));
+    json_t *record = token_change(req, token);
+    json_object_set_new(record, "expires", json_integer(token->expires_s));
+    json_object_set_new(record, "last_renewal", json_integer(now_s));
     if (rc == OK)
-        rc = txn_put(req->txn, token_path(req, "id", token->hash), token->record);
+        rc = txn_put(req->txn, token_path(req, "id", token->hash), record);
     if (rc == OK)
         rc = expiry_file(req, token->expires_s, 't', token->hash, token->hash);
     return rc;

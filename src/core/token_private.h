@@ -10,4 +10,7 @@
 /* "token/<kind>/<name>", of the request's arena. */
 const char *token_path(struct request *req, const char *kind, const char *name);
 
+/* The token's record in a copy of its own, which may be changed; it is the request's. */
+json_t *token_change(struct request *req, struct token *token);
+
 #endif

@@ -20,10 +20,10 @@ static int check_address(struct request *req, const json_t *blocks, const char *
                 req->remote_addr != NULL ? req->remote_addr : "", whose);
 }
 
-static int check_secret(struct request *req, const json_t *role, json_t **ret_secret)
+static int check_secret(struct request *req, const json_t *role, const json_t **ret_secret)
 {
     const char *secret_id = field_str(req, "secret_id", "");
-    json_t *secret;
+    const json_t *secret;
     if (secret_id[0] == '\0')
         return fail(req, ERR_INVALID, "missing secret_id");
     int rc = secret_load(req, role, secret_id, &secret);
@@ -53,7 +53,7 @@ static void grant(struct request *req, const json_t *role, const json_t *secret)
 int approle_login(struct request *req)
 {
     const char *role_id = field_str(req, "role_id", "");
-    json_t *role, *secret = NULL;
+    const json_t *role, *secret = NULL;
     if (role_id[0] == '\0')
         return fail(req, ERR_INTERNAL, "missing role_id");
     int rc = role_load_by_id(req, role_id, &role);
@@ -73,7 +73,7 @@ int approle_login(struct request *req)
 int approle_renew(struct request *req, const json_t *data, int64_t *ttl_s, int64_t *max_ttl_s)
 {
     const char *name = json_str(data, "role_name", "");
-    json_t *role;
+    const json_t *role;
     int rc = role_load_named(req, name, &role);
     if (rc == ERR_NOTFOUND)
         return fail(req, ERR_INTERNAL, "role \"%s\" does not exist during renewal", name);

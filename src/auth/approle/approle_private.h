@@ -26,9 +26,9 @@ extern const struct token_alias approle_aliases[];
 
 /* The role that the path names. ERR_NOTFOUND without a sentence. */
 int role_load(struct request *req, json_t **ret_role) MUST_CHECK;
-int role_load_named(struct request *req, const char *name, json_t **ret_role) MUST_CHECK;
+int role_load_named(struct request *req, const char *name, const json_t **ret_role) MUST_CHECK;
 /* ERR_NOTFOUND without a sentence when no role has this role_id. */
-int role_load_by_id(struct request *req, const char *role_id, json_t **ret_role) MUST_CHECK;
+int role_load_by_id(struct request *req, const char *role_id, const json_t **ret_role) MUST_CHECK;
 /* Keyed by the barrier: hex, of the request's arena. NULL when it is sealed. */
 const char *approle_mac(struct request *req, const char *scope, const char *text);
 
@@ -54,9 +54,9 @@ int secret_check_addresses(struct request *req, const json_t *role) MUST_CHECK;
 /* ---- Secret ids (approle_secret.c) ---- */
 
 /* The secret id's record. ERR_NOTFOUND without a sentence when there is none, or its time is over. */
-int secret_load(struct request *req, const json_t *role, const char *secret_id, json_t **ret_secret) MUST_CHECK;
+int secret_load(struct request *req, const json_t *role, const char *secret_id, const json_t **ret_secret) MUST_CHECK;
 /* Takes one of its uses, if they are counted; the last one removes it. */
-int secret_use(struct request *req, const json_t *role, const char *secret_id, json_t *secret) MUST_CHECK;
+int secret_use(struct request *req, const json_t *role, const char *secret_id, const json_t *secret) MUST_CHECK;
 /* Removes all of a role's. */
 int secret_delete_all(struct request *req, const json_t *role) MUST_CHECK;
 

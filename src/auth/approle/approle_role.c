@@ -41,20 +41,29 @@ static const char *role_path(struct request *req, const char *name)
     return arena_printf(&req->arena, "role/%s", name);
 }
 
-int role_load_named(struct request *req, const char *name, json_t **ret_role)
+int role_load(struct request *req, json_t **ret_role)
 {
-    json_t *role;
-    int rc = mount_get(req, role_path(req, name), &role);
+    int rc = mount_get(req, role_path(req, role_name(req)), ret_role);
+    if (rc == OK)
+        request_own(req, *ret_role);
+    return rc;
+}
+
+/* To look at. */
+static int load_shared(struct request *req, const char *path, const json_t **ret_record)
+{
+    json_t *record;
+    int rc = mount_get_shared(req, path, &record);
     if (rc != OK)
         return rc;
-    request_own(req, role);
-    *ret_role = role;
+    request_own(req, record);
+    *ret_record = record;
     return OK;
 }
 
-int role_load(struct request *req, json_t **ret_role)
+int role_load_named(struct request *req, const char *name, const json_t **ret_role)
 {
-    return role_load_named(req, role_name(req), ret_role);
+    return load_shared(req, role_path(req, name), ret_role);
 }
 
 static int role_save(struct request *req, const json_t *role)
@@ -69,24 +78,21 @@ static const char *index_path(struct request *req, const char *role_id)
     return mac != NULL ? arena_printf(&req->arena, "role-id/%s", mac) : NULL;
 }
 
-int role_load_by_id(struct request *req, const char *role_id, json_t **ret_role)
+int role_load_by_id(struct request *req, const char *role_id, const json_t **ret_role)
 {
-    json_t *entry;
+    const json_t *entry;
     const char *path = index_path(req, role_id);
     if (path == NULL)
         return ERR_SEALED;
-    int rc = mount_get(req, path, &entry);
-    if (rc != OK)
-        return rc;
-    request_own(req, entry);
-    return role_load_named(req, json_str(entry, "role", ""), ret_role);
+    int rc = load_shared(req, path, &entry);
+    return rc == OK ? role_load_named(req, json_str(entry, "role", ""), ret_role) : rc;
 }
 
 /* Gives the role its role_id, which no other role may have. */
 static int set_role_id(struct request *req, json_t *role, const char *role_id)
 {
     const char *name = json_str(role, "name", ""), *before = json_str(role, "role_id", NULL);
-    json_t *holder;
+    const json_t *holder;
     if (strlen(role_id) > APPROLE_TEXT_MAX)
         return fail(req, ERR_INVALID, "a role_id is at most %d bytes long", APPROLE_TEXT_MAX);
     int rc = role_load_by_id(req, role_id, &holder);

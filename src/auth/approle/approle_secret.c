@@ -36,10 +36,10 @@ static bool is_over(const json_t *secret)
     return expires_ns != 0 && expires_ns <= clock_wall_ns();
 }
 
-static int load_by_mac(struct request *req, const json_t *role, const char *mac, json_t **ret_secret)
+static int load_by_mac(struct request *req, const json_t *role, const char *mac, const json_t **ret_secret)
 {
     json_t *secret;
-    int rc = mount_get(req, secret_path(req, role, mac), &secret);
+    int rc = mount_get_shared(req, secret_path(req, role, mac), &secret);
     if (rc != OK)
         return rc;
     request_own(req, secret);
@@ -47,9 +47,9 @@ static int load_by_mac(struct request *req, const json_t *role, const char *mac,
     return OK;
 }
 
-int secret_load(struct request *req, const json_t *role, const char *secret_id, json_t **ret_secret)
+int secret_load(struct request *req, const json_t *role, const char *secret_id, const json_t **ret_secret)
 {
-    json_t *secret;
+    const json_t *secret;
     const char *mac = strlen(secret_id) <= APPROLE_TEXT_MAX ? approle_mac(req, uid_of(role), secret_id) : NULL;
     if (mac == NULL)
         return ERR_NOTFOUND;
@@ -67,7 +67,7 @@ static int delete_secret(struct request *req, const json_t *role, const char *ma
     return rc == OK ? mount_delete(req, accessor_path(req, role, json_str(secret, "accessor", ""))) : rc;
 }
 
-int secret_use(struct request *req, const json_t *role, const char *secret_id, json_t *secret)
+int secret_use(struct request *req, const json_t *role, const char *secret_id, const json_t *secret)
 {
     int64_t uses = json_int(secret, "num_uses", 0);
     const char *mac = uses > 0 ? approle_mac(req, uid_of(role), secret_id) : "";
@@ -77,9 +77,10 @@ int secret_use(struct request *req, const json_t *role, const char *secret_id, j
         return OK;
     if (uses == 1)
         return delete_secret(req, role, mac, secret);
-    json_object_set_new(secret, "num_uses", json_integer(uses - 1));
-    json_object_set_new(secret, "updated", json_integer(clock_wall_ns()));
-    return mount_put(req, secret_path(req, role, mac), secret);
+    json_t *used = json_copy((json_t *)secret);
+    json_object_set_new(used, "num_uses", json_integer(uses - 1));
+    json_object_set_new(used, "updated", json_integer(clock_wall_ns()));
+    return mount_put_new(req, secret_path(req, role, mac), used);
 }
 
 static int delete_below(struct request *req, const char *dir)
@@ -145,7 +146,7 @@ static json_t *new_secret(struct request *req, int64_t uses, int64_t ttl_s)
 
 static int store_new(struct request *req, const json_t *role, const char *secret_id, json_t *secret)
 {
-    json_t *there;
+    const json_t *there;
     const char *mac = approle_mac(req, uid_of(role), secret_id), *accessor = json_str(secret, "accessor", "");
     if (mac == NULL)
         return ERR_SEALED;
@@ -249,7 +250,7 @@ static void reply_secret(struct request *req, const json_t *secret)
 }
 
 /* The role, and the secret id that the request names; ERR_NOTFOUND without a sentence when there is no such one. */
-static int find_secret(struct request *req, json_t **ret_role, json_t **ret_secret)
+static int find_secret(struct request *req, json_t **ret_role, const json_t **ret_secret)
 {
     const char *secret_id = field_str(req, "secret_id", "");
     if (secret_id[0] == '\0')
@@ -260,7 +261,8 @@ static int find_secret(struct request *req, json_t **ret_role, json_t **ret_secr
 
 int secret_lookup(struct request *req)
 {
-    json_t *role, *secret;
+    json_t *role;
+    const json_t *secret;
     int rc = find_secret(req, &role, &secret);
     if (rc == OK)
         reply_secret(req, secret);
@@ -269,7 +271,8 @@ int secret_lookup(struct request *req)
 
 int secret_destroy(struct request *req)
 {
-    json_t *role, *secret;
+    json_t *role;
+    const json_t *secret;
     int rc = find_secret(req, &role, &secret);
     if (rc != OK)
         return rc == ERR_NOTFOUND ? OK : rc;
@@ -278,7 +281,7 @@ int secret_destroy(struct request *req)
 }
 
 /* Only among the secret ids of the role in the path. */
-static int find_by_accessor(struct request *req, json_t **ret_role, const char **ret_mac, json_t **ret_secret)
+static int find_by_accessor(struct request *req, json_t **ret_role, const char **ret_mac, const json_t **ret_secret)
 {
     const char *accessor = field_str(req, "secret_id_accessor", "");
     json_t *entry;
@@ -305,7 +308,8 @@ static const char *no_accessor(struct request *req)
 
 int secret_accessor_lookup(struct request *req)
 {
-    json_t *role, *secret;
+    json_t *role;
+    const json_t *secret;
     const char *mac;
     int rc = find_by_accessor(req, &role, &mac, &secret);
     if (rc == OK && !is_over(secret))
@@ -320,7 +324,8 @@ int secret_accessor_lookup(struct request *req)
 
 int secret_accessor_destroy(struct request *req)
 {
-    json_t *role, *secret;
+    json_t *role;
+    const json_t *secret;
     const char *mac;
     int rc = find_by_accessor(req, &role, &mac, &secret);
     if (rc == ERR_NOTFOUND)
@@ -332,7 +337,8 @@ int secret_accessor_destroy(struct request *req)
 
 static int tidy_role(struct request *req, const char *name, int *budget)
 {
-    json_t *role, *macs, *mac, *secret;
+    const json_t *role, *secret;
+    json_t *macs, *mac;
     size_t i;
     int rc = role_load_named(req, name, &role);
     if (rc == OK)

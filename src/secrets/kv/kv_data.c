@@ -14,10 +14,10 @@
 /* ---- Reading ---- */
 
 /* The version that was asked for. ERR_NOTFOUND when it never was, or was pruned. */
-static int find_version(struct request *req, json_t **ret_key, struct kv_version *ret_version)
+static int find_version(struct request *req, const json_t **ret_key, struct kv_version *ret_version)
 {
     int64_t number = field_int(req, "version", 0);
-    int rc = kv_key_load(req, ret_key);
+    int rc = kv_key_see(req, ret_key);
     if (rc != OK)
         return rc;
     if (number <= 0)
@@ -29,7 +29,8 @@ static int find_version(struct request *req, json_t **ret_key, struct kv_version
 static int reply_version(struct request *req, const char *name, json_t *(*view)(struct request *req, json_t *data))
 {
     struct kv_version version;
-    json_t *key, *data = json_null();
+    const json_t *key;
+    json_t *data = json_null();
     int rc = find_version(req, &key, &version);
     bool is_gone = rc == OK && kv_version_is_gone(&version);
     if (rc == OK && is_gone)

@@ -22,12 +22,26 @@ static const char *key_path(struct request *req)
     return arena_printf(&req->arena, "meta/%s", capture(req, "path"));
 }
 
-int kv_key_load(struct request *req, json_t **ret_key)
+int kv_key_see(struct request *req, const json_t **ret_key)
 {
     json_t *key;
-    int rc = kv_path_is_dir(capture(req, "path")) ? ERR_NOTFOUND : mount_get(req, key_path(req), &key);
+    int rc = kv_path_is_dir(capture(req, "path")) ? ERR_NOTFOUND : mount_get_shared(req, key_path(req), &key);
     if (rc != OK)
         return rc;
+    request_own(req, key);
+    *ret_key = key;
+    return OK;
+}
+
+int kv_key_load(struct request *req, json_t **ret_key)
+{
+    const json_t *shared;
+    int rc = kv_key_see(req, &shared);
+    if (rc != OK)
+        return rc;
+    /* Of what lies deeper, nothing is changed but replaced. */
+    json_t *key = json_copy((json_t *)shared);
+    json_object_set_new(key, "versions", json_copy(json_map_at(shared, "versions")));
     request_own(req, key);
     *ret_key = key;
     return OK;
@@ -55,8 +69,8 @@ int kv_key_save(struct request *req, json_t *key)
 
 int kv_key_exists(struct request *req, bool *ret_exists)
 {
-    json_t *key;
-    int rc = kv_key_load(req, &key);
+    const json_t *key;
+    int rc = kv_key_see(req, &key);
     *ret_exists = rc == OK;
     return rc == ERR_NOTFOUND ? OK : rc;
 }

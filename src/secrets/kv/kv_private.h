@@ -59,6 +59,8 @@ struct kv_version {
 
 /* The key that the path names. ERR_NOTFOUND without a sentence. */
 int kv_key_load(struct request *req, json_t **ret_key) MUST_CHECK;
+/* The same to look at only; all requests share it. */
+int kv_key_see(struct request *req, const json_t **ret_key) MUST_CHECK;
 /* The same, or a new one without versions. */
 int kv_key_load_or_make(struct request *req, json_t **ret_key) MUST_CHECK;
 int kv_key_save(struct request *req, json_t *key) MUST_CHECK;
