@@ -109,7 +109,7 @@ static int copy_text(char *to, size_t size, const char *from, const char *what, 
 
 static int copy_options(struct cluster *cluster, const struct cluster_options *options, struct err *err)
 {
-    char address[MEMBER_ADDRESS_MAX];
+    struct member member;
     cluster->options = *options;
     if (cluster->options.election_ms <= 0)
         cluster->options.election_ms = ELECTION_MS;
@@ -127,7 +127,7 @@ static int copy_options(struct cluster *cluster, const struct cluster_options *o
     if (rc == OK)
         rc = copy_text(cluster->api_addr, sizeof cluster->api_addr, options->api_addr, "the API address", err);
     if (rc == OK)
-        rc = member_format(cluster->node_id, cluster->cluster_addr, false, address, err);
+        rc = member_make(cluster->node_id, cluster->cluster_addr, false, &member, err);
     if (rc == OK && (size_t)snprintf(cluster->raft_dir, sizeof cluster->raft_dir, "%s/raft", options->dir) >=
                         sizeof cluster->raft_dir)
         rc = err_set(err, ERR_INVALID, "the directory's name is too long");
@@ -143,6 +143,7 @@ int cluster_start_driver(struct cluster *cluster, struct err *err)
     struct driver_options options = {.id = cluster->id,
                                      .election_ms = (unsigned)cluster->options.election_ms,
                                      .heartbeat_ms = (unsigned)cluster->options.heartbeat_ms,
+                                     .non_leader = cluster->options.non_leader,
                                      .keep_entries = KEEP_ENTRIES,
                                      .keep_bytes = KEEP_BYTES};
     random_bytes(&options.seed, sizeof options.seed);
@@ -159,10 +160,12 @@ int cluster_start_driver(struct cluster *cluster, struct err *err)
                                .configuration = members.data,
                                .configuration_len = members.len};
     int rc = driver_start(&options, &cluster_ops, cluster, &disk, &cluster->driver, err);
-    if (rc != OK)
+    if (rc != OK) {
         err_wrap(err, "%s", cluster->raft_dir);
-    else
+    } else {
         driver_set_sealed(cluster->driver, cluster->sealed);
+        driver_set_autopilot(cluster->driver, &cluster->autopilot);
+    }
     buf_close(&members);
     return rc;
 }
@@ -232,6 +235,8 @@ int cluster_open(const struct cluster_options *options, struct cluster **ret_clu
     if (cluster == NULL)
         abort();
     cluster->sealed = true;
+    cluster->sealed_since = cluster_now();
+    cluster_autopilot_default(&cluster->autopilot);
     task_queue_init(&cluster->tasks);
     pthread_mutex_init(&cluster->lock, NULL);
     pthread_mutex_init(&cluster->import_lock, NULL);

@@ -48,12 +48,24 @@ struct cluster_status {
     uint64_t last_index; /* of the log */
 };
 
+/* What the leader may do with the members by itself: sys/storage/raft/autopilot/configuration. */
+struct cluster_autopilot {
+    bool cleanup_dead_servers;  /* takes out who was not heard for dead_after_ms, */
+    uint64_t min_quorum;        /* as long as more voters than this are left */
+    uint64_t dead_after_ms;     /* 24 h */
+    uint64_t last_contact_ms;   /* 10 s: who was not heard for longer is not well, */
+    uint64_t max_trailing_logs; /* 1000: nor is who lags by more entries */
+    uint64_t stabilization_ms;  /* 10 s: so long a new node must be well before it votes, once there are three voters */
+};
+void cluster_autopilot_default(struct cluster_autopilot *ret);
+
 struct cluster_options {
     const char *dir;          /* for the log, the identity and the metadata of Raft: <dir>/raft */
     const char *node_id;      /* [A-Za-z0-9._-]{1,63} */
     const char *listen_addr;  /* "host:port", where peers are listened to */
     const char *cluster_addr; /* "host:port", told to peers */
     const char *api_addr;     /* "https://host:port", told to peers for redirects */
+    bool non_leader;          /* votes, but leads only when no other voter can */
     int election_ms;          /* 0: 300 */
     int heartbeat_ms;         /* 0: 50 */
     struct store *store;      /* borrowed; the cluster alone applies to it */
@@ -95,17 +107,30 @@ int cluster_add_member(struct cluster *cluster, const char *node_id, const char 
                        struct err *err) MUST_CHECK;
 /* ERR_NOTFOUND; ERR_INVALID for the last voter; else as above. Removing the leader hands leadership over first. */
 int cluster_remove_member(struct cluster *cluster, const char *node_id, struct err *err) MUST_CHECK;
+/*
+ * Gives a member a vote, as soon as it has caught up, or takes it from it, which it then does not get back by itself.
+ * ERR_NOTFOUND; ERR_INVALID for the leader's or the last vote; else as above.
+ */
+int cluster_set_voter(struct cluster *cluster, const char *node_id, bool is_voter, struct err *err) MUST_CHECK;
+/* To be told by whoever leads; not kept. */
+void cluster_set_autopilot(struct cluster *cluster, const struct cluster_autopilot *autopilot);
 
 struct cluster_member {
     char node_id[CLUSTER_NODE_ID_MAX];
     char cluster_addr[CLUSTER_ADDR_MAX];
     char api_addr[CLUSTER_ADDR_MAX]; /* "" until it was heard */
+    char version[32];                /* of the program; "" until it was heard */
     bool voter;
+    bool non_voter; /* and is not to become one */
+    bool non_leader;
     bool leader;
     bool self;
-    bool sealed;             /* as it last said */
-    uint64_t match_index;    /* known to the leader only */
-    int64_t last_contact_ms; /* since the leader heard it; -1 when not the leader or never */
+    bool sealed;              /* as it last said */
+    int64_t sealed_for_ms;    /* so long it is sealed, or unsealed; -1 unknown */
+    uint64_t match_index;     /* this and what follows: known to the leader only */
+    uint64_t match_term;
+    int64_t last_contact_ms;  /* since the leader heard it; -1 when not the leader or never */
+    int64_t stable_for_ms;    /* so long it has been well by struct cluster_autopilot; -1: it is not */
 };
 /* The members as last committed; returns how many, at most CLUSTER_MEMBERS_MAX. */
 int cluster_members(struct cluster *cluster, struct cluster_member ret[CLUSTER_MEMBERS_MAX], uint64_t *ret_index);

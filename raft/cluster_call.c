@@ -97,6 +97,30 @@ int cluster_step_down(struct cluster *cluster, const char *node_id, struct err *
     return call_wait(call, CLUSTER_WAIT_MS, err);
 }
 
+struct autopilot_task {
+    struct task task;
+    struct cluster_autopilot autopilot;
+};
+
+static void run_autopilot(struct cluster *cluster, struct task *task)
+{
+    struct autopilot_task *set = (struct autopilot_task *)task;
+    cluster->autopilot = set->autopilot;
+    if (cluster->driver != NULL)
+        driver_set_autopilot(cluster->driver, &set->autopilot);
+    free(set);
+}
+
+void cluster_set_autopilot(struct cluster *cluster, const struct cluster_autopilot *autopilot)
+{
+    struct autopilot_task *set = calloc(1, sizeof *set);
+    if (set == NULL)
+        abort();
+    set->task.run = run_autopilot;
+    set->autopilot = *autopilot;
+    cluster_post(cluster, &set->task);
+}
+
 struct seal_task {
     struct task task;
     bool is_sealed;
@@ -105,6 +129,8 @@ struct seal_task {
 static void run_seal(struct cluster *cluster, struct task *task)
 {
     struct seal_task *seal = (struct seal_task *)task;
+    if (cluster->sealed != seal->is_sealed)
+        cluster->sealed_since = cluster_now();
     cluster->sealed = seal->is_sealed;
     cluster->standing_changed = true;
     if (cluster->driver != NULL) {

@@ -25,10 +25,12 @@ static void copy_text(char *to, size_t size, const char *from)
 static int write_first_entry(struct cluster *cluster, struct err *err)
 {
     struct raft_configuration members;
+    struct member member;
     char address[MEMBER_ADDRESS_MAX];
-    int rc = member_format(cluster->node_id, cluster->cluster_addr, false, address, err);
+    int rc = member_make(cluster->node_id, cluster->cluster_addr, false, &member, err);
     if (rc != OK)
         return rc;
+    member_format(&member, address);
     raft_configuration_init(&members);
     if (raft_configuration_add(&members, cluster->id, address, RAFT_VOTER) != 0)
         abort();
@@ -160,8 +162,11 @@ int cluster_sign(const char *ca, const char *csr, const char *node_id, struct bu
 static void add_now(struct cluster *cluster, struct cluster_peer *peer)
 {
     struct call *call = peer->adding;
+    struct member member;
     peer->adding = NULL;
-    int rc = driver_add_member(cluster->driver, peer->id, peer->node_id, call->addr, call->flag, call, &call->err);
+    int rc = member_make(peer->node_id, call->addr, call->flag, &member, &call->err);
+    if (rc == OK)
+        rc = driver_add_member(cluster->driver, peer->id, &member, call, &call->err);
     if (rc == ERR_BUSY)
         peer->adding = call; /* its turn comes */
     else if (rc != OK)
@@ -198,13 +203,13 @@ void cluster_add_tick(struct cluster *cluster)
 static int begin_add(struct cluster *cluster, struct call *call)
 {
     struct driver_standing standing;
-    char address[MEMBER_ADDRESS_MAX];
+    struct member member;
     if (cluster->driver == NULL)
         return ERR_NOTLEADER;
     driver_standing(cluster->driver, &standing);
     if (standing.role != CLUSTER_LEADER)
         return err_set(&call->err, ERR_NOTLEADER, "this node does not lead");
-    int rc = member_format(call->node_id, call->addr, call->flag, address, &call->err);
+    int rc = member_make(call->node_id, call->addr, call->flag, &member, &call->err);
     if (rc != OK)
         return rc;
     if (strcmp(call->node_id, cluster->node_id) == 0)
@@ -239,14 +244,20 @@ int cluster_add_member(struct cluster *cluster, const char *node_id, const char 
     return call_wait(call, 2 * CLUSTER_WAIT_MS, err);
 }
 
+/* The number of the member that a call names; 0 when there is none. */
+static uint64_t number_of(struct cluster *cluster, const struct call *call)
+{
+    const struct raft_server *server =
+        cluster->driver == NULL ? NULL : configuration_find_node(driver_configuration(cluster->driver), call->node_id);
+    return server == NULL ? 0 : server->id;
+}
+
 static void run_remove(struct cluster *cluster, struct task *task)
 {
     struct call *call = call_of(task);
-    const struct raft_server *server =
-        cluster->driver == NULL ? NULL : configuration_find_node(driver_configuration(cluster->driver), call->node_id);
     int rc = cluster->driver == NULL
                  ? ERR_NOTLEADER
-                 : driver_remove_member(cluster->driver, server == NULL ? 0 : server->id, call, &call->err);
+                 : driver_remove_member(cluster->driver, number_of(cluster, call), call, &call->err);
     if (rc != OK)
         call_finish(call, rc, 0);
 }
@@ -255,5 +266,23 @@ int cluster_remove_member(struct cluster *cluster, const char *node_id, struct e
 {
     struct call *call = call_new(cluster, run_remove);
     copy_text(call->node_id, sizeof call->node_id, node_id);
+    return call_wait(call, CLUSTER_WAIT_MS, err);
+}
+
+static void run_set_voter(struct cluster *cluster, struct task *task)
+{
+    struct call *call = call_of(task);
+    int rc = cluster->driver == NULL
+                 ? ERR_NOTLEADER
+                 : driver_set_voter(cluster->driver, number_of(cluster, call), call->flag, call, &call->err);
+    if (rc != OK)
+        call_finish(call, rc, 0);
+}
+
+int cluster_set_voter(struct cluster *cluster, const char *node_id, bool is_voter, struct err *err)
+{
+    struct call *call = call_new(cluster, run_set_voter);
+    copy_text(call->node_id, sizeof call->node_id, node_id);
+    call->flag = is_voter;
     return call_wait(call, CLUSTER_WAIT_MS, err);
 }

@@ -71,10 +71,13 @@ static void op_discard(void *ctx, void *snapshot)
     cluster_import_over(ctx);
 }
 
-static void op_done(void *ctx, void *token, int rc, uint64_t index)
+static void op_done(void *ctx, void *token, int rc, uint64_t index, const char *why)
 {
+    struct call *call = token;
     (void)ctx;
-    call_settle(token, rc, index);
+    if (why != NULL)
+        err_set(&call->err, rc, "this waited for %s, and was given up", why);
+    call_settle(call, rc, index);
 }
 
 static void op_changed(void *ctx)

@@ -2,7 +2,8 @@
 /*
  * Who the peers are: the members, and who else called with a certificate of this cluster (a node that joins knows its
  * leader so, a node that lags a new member).
- * FRAME_STATUS: number u64 ‖ sealed u8 ‖ cluster address block ‖ API address block.
+ * FRAME_STATUS: number u64 ‖ traits u8 ‖ ms that it is sealed, or unsealed, u64 ‖ cluster address block ‖ API address
+ * block ‖ the program's version block.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +35,7 @@ struct cluster_peer *cluster_peer_make(struct cluster *cluster, const char *node
     if (cluster->n_peers - members >= CLUSTER_MEMBERS_MAX || cluster->n_peers >= CLUSTER_PEERS_MAX)
         return NULL;
     peer = &cluster->peers[cluster->n_peers++];
-    *peer = (struct cluster_peer){.sealed = true, .heard = cluster_now()};
+    *peer = (struct cluster_peer){.traits.sealed = true, .heard = cluster_now()};
     snprintf(peer->node_id, sizeof peer->node_id, "%s", node_id);
     return peer;
 }
@@ -117,13 +118,18 @@ static void forget_strangers(struct cluster *cluster)
 
 /* ---- Status frames ---- */
 
+#define TRAIT_SEALED     1
+#define TRAIT_NON_LEADER 2
+
 static void tell(struct cluster *cluster, const char *node_id)
 {
     struct buf frame = BUF_INIT;
     buf_put_u64(&frame, cluster->id);
-    buf_put_u8(&frame, cluster->sealed);
+    buf_put_u8(&frame, (cluster->sealed ? TRAIT_SEALED : 0) | (cluster->options.non_leader ? TRAIT_NON_LEADER : 0));
+    buf_put_u64(&frame, cluster_now() - cluster->sealed_since);
     buf_put_block(&frame, cluster->cluster_addr, strlen(cluster->cluster_addr));
     buf_put_block(&frame, cluster->api_addr, strlen(cluster->api_addr));
+    buf_put_block(&frame, COFFER_VERSION, strlen(COFFER_VERSION));
     if (cluster->net != NULL && !cluster->net_closing)
         net_send(cluster->net, node_id, FRAME_STATUS, frame.data, frame.len);
     buf_close(&frame);
@@ -158,34 +164,50 @@ static void warn_of_twins(const struct cluster *cluster, const char *node_id, co
                  twin, api_addr);
 }
 
-static void take_status(struct cluster *cluster, const char *node_id, const void *payload, size_t len)
+/* What a status says, into `told`, which begins as what was known of the peer. */
+static int read_status(const void *payload, size_t len, struct cluster_peer *told)
 {
     struct reader reader = reader_of(payload, len);
-    char addr[CLUSTER_ADDR_MAX] = "", api_addr[CLUSTER_ADDR_MAX] = "", formatted[MEMBER_ADDRESS_MAX];
-    uint64_t id = reader_u64(&reader);
-    bool sealed = reader_u8(&reader) != 0;
-    if (!get_text(&reader, addr, sizeof addr) || !get_text(&reader, api_addr, sizeof api_addr) ||
-        !reader_done(&reader) || id == 0 || member_format(node_id, addr, false, formatted, NULL) != OK) {
-        log_debug("raft", "a malformed status of %s is dropped", node_id);
-        return;
-    }
+    struct member member;
+    told->id = reader_u64(&reader);
+    uint8_t traits = reader_u8(&reader);
+    uint64_t sealed_for = reader_u64(&reader);
+    told->traits = (struct driver_traits){.sealed = (traits & TRAIT_SEALED) != 0,
+                                          .non_leader = (traits & TRAIT_NON_LEADER) != 0};
+    told->heard = cluster_now();
+    told->sealed_since = sealed_for < told->heard ? told->heard - sealed_for : 1;
+    if (!get_text(&reader, told->addr, sizeof told->addr) ||
+        !get_text(&reader, told->api_addr, sizeof told->api_addr) ||
+        !get_text(&reader, told->version, sizeof told->version) || !reader_done(&reader) || told->id == 0)
+        return ERR_CORRUPT;
+    return member_make(told->node_id, told->addr, false, &member, NULL);
+}
+
+static bool is_news(const struct cluster_peer *before, const struct cluster_peer *now)
+{
+    return before->id != now->id || strcmp(before->addr, now->addr) != 0 ||
+           strcmp(before->api_addr, now->api_addr) != 0 || before->traits.sealed != now->traits.sealed ||
+           before->traits.non_leader != now->traits.non_leader;
+}
+
+static void take_status(struct cluster *cluster, const char *node_id, const void *payload, size_t len)
+{
     struct cluster_peer *peer = cluster_peer_make(cluster, node_id);
     if (peer == NULL)
         return;
-    if (strcmp(peer->api_addr, api_addr) != 0)
-        warn_of_twins(cluster, node_id, api_addr);
-    bool has_moved = strcmp(peer->addr, addr) != 0, is_news = strcmp(peer->api_addr, api_addr) != 0 || has_moved;
-    peer->id = id;
-    peer->heard = cluster_now();
-    is_news = is_news || peer->sealed != sealed;
-    peer->sealed = sealed;
-    memcpy(peer->addr, addr, sizeof addr);
-    memcpy(peer->api_addr, api_addr, sizeof api_addr);
-    if (has_moved)
+    struct cluster_peer before = *peer, told = *peer;
+    if (read_status(payload, len, &told) != OK) {
+        log_debug("raft", "a malformed status of %s is dropped", node_id);
+        return;
+    }
+    if (strcmp(before.api_addr, told.api_addr) != 0)
+        warn_of_twins(cluster, node_id, told.api_addr);
+    *peer = told;
+    if (strcmp(before.addr, told.addr) != 0)
         cluster_peers_dial(cluster);
-    if (is_news)
+    if (is_news(&before, &told))
         cluster->standing_changed = true;
-    driver_peer_sealed(cluster->driver, id, sealed);
+    driver_peer_told(cluster->driver, told.id, &told.traits);
     cluster_add_heard(cluster, peer);
 }
 
@@ -284,8 +306,9 @@ static void follow_moves(struct cluster *cluster)
         if (addr[0] == '\0' || strcmp(addr, member.cluster_addr) == 0 ||
             (!is_self && peer->id != members->servers[i].id))
             continue;
-        (void)driver_add_member(cluster->driver, members->servers[i].id, member.node_id, addr, member.non_voter, NULL,
-                                NULL);
+        snprintf(member.cluster_addr, sizeof member.cluster_addr, "%s", addr);
+        log_info("raft", "%s is at %s now", member.node_id, addr);
+        (void)driver_add_member(cluster->driver, members->servers[i].id, &member, NULL, NULL);
         return;
     }
 }

@@ -98,7 +98,9 @@ struct cluster_peer {
     uint64_t id;                 /* 0 until it said */
     char addr[CLUSTER_ADDR_MAX]; /* where to dial: as it says itself, else as the members' list says */
     char api_addr[CLUSTER_ADDR_MAX];
-    bool sealed;
+    char version[32]; /* of its program */
+    struct driver_traits traits;
+    uint64_t sealed_since; /* or unsealed; 0 until it said */
     bool is_member;
     uint64_t heard;      /* when it was last heard, as driver_ops.now counts */
     struct call *adding; /* waits to learn its number */
@@ -135,6 +137,8 @@ struct cluster {
     bool standing_changed;
     bool log_full, state_full;
     bool sealed;
+    uint64_t sealed_since; /* or unsealed */
+    struct cluster_autopilot autopilot;
     struct cluster_peer peers[CLUSTER_PEERS_MAX];
     unsigned n_peers;
     struct buf frame;

@@ -12,6 +12,12 @@ static void copy_text(char *to, size_t size, const char *from)
     memcpy(to, from, len);
 }
 
+/* So many milliseconds ago; -1 for never. */
+static int64_t age_of(uint64_t time)
+{
+    return time == 0 ? -1 : (int64_t)(cluster_now() - time);
+}
+
 static void find_leader(struct cluster *cluster, uint64_t leader, struct cluster_status *ret)
 {
     const char *node_id = leader == 0 ? NULL : cluster_node_of(cluster, leader);
@@ -28,6 +34,34 @@ static void find_leader(struct cluster *cluster, uint64_t leader, struct cluster
     }
 }
 
+/* What it said of itself. */
+static void describe_node(struct cluster *cluster, const struct raft_server *server, struct cluster_member *ret)
+{
+    const struct cluster_peer *peer = cluster_peer_by_node(cluster, ret->node_id);
+    if (ret->self) {
+        copy_text(ret->api_addr, sizeof ret->api_addr, cluster->api_addr);
+        copy_text(ret->version, sizeof ret->version, COFFER_VERSION);
+        ret->sealed = cluster->sealed;
+        ret->sealed_for_ms = age_of(cluster->sealed_since);
+        ret->non_leader = cluster->options.non_leader;
+    } else if (peer != NULL && peer->id == server->id) {
+        copy_text(ret->api_addr, sizeof ret->api_addr, peer->api_addr);
+        copy_text(ret->version, sizeof ret->version, peer->version);
+        ret->sealed = peer->traits.sealed;
+        ret->sealed_for_ms = age_of(peer->sealed_since);
+        ret->non_leader = peer->traits.non_leader;
+    }
+}
+
+/* What its leader knows of it. */
+static void describe_progress(struct cluster *cluster, const struct raft_server *server, struct cluster_member *ret)
+{
+    ret->match_index = ret->self ? cluster->status.last_index : driver_match(cluster->driver, server->id);
+    ret->match_term = driver_match_term(cluster->driver, server->id);
+    ret->last_contact_ms = ret->self ? 0 : age_of(driver_heard(cluster->driver, server->id));
+    ret->stable_for_ms = age_of(driver_stable_since(cluster->driver, server->id));
+}
+
 static void describe_member(struct cluster *cluster, const struct raft_server *server, bool leads, uint64_t leader,
                             struct cluster_member *ret)
 {
@@ -36,27 +70,17 @@ static void describe_member(struct cluster *cluster, const struct raft_server *s
                                    .leader = server->id == leader,
                                    .self = server->id == cluster->id,
                                    .sealed = true,
-                                   .last_contact_ms = -1};
+                                   .sealed_for_ms = -1,
+                                   .last_contact_ms = -1,
+                                   .stable_for_ms = -1};
     if (member_parse(server->address, &member) != OK)
         return;
     copy_text(ret->node_id, sizeof ret->node_id, member.node_id);
     copy_text(ret->cluster_addr, sizeof ret->cluster_addr, member.cluster_addr);
-    const struct cluster_peer *peer = cluster_peer_by_node(cluster, member.node_id);
-    if (ret->self) {
-        copy_text(ret->api_addr, sizeof ret->api_addr, cluster->api_addr);
-        ret->sealed = cluster->sealed;
-    } else if (peer != NULL && peer->id == server->id) {
-        copy_text(ret->api_addr, sizeof ret->api_addr, peer->api_addr);
-        ret->sealed = peer->sealed;
-    }
-    if (!leads)
-        return;
-    uint64_t heard = driver_heard(cluster->driver, server->id);
-    ret->match_index = driver_match(cluster->driver, server->id);
-    if (ret->self)
-        ret->last_contact_ms = 0;
-    else if (heard != 0)
-        ret->last_contact_ms = (int64_t)(cluster_now() - heard);
+    ret->non_voter = member.non_voter;
+    describe_node(cluster, server, ret);
+    if (leads)
+        describe_progress(cluster, server, ret);
 }
 
 static void publish_members(struct cluster *cluster, const struct driver_standing *standing)

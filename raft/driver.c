@@ -9,6 +9,9 @@
 
 #include "raft/driver_private.h"
 
+/* So many election timeouts a node that is not to lead leaves the election to the others. */
+#define LAST_RESORT_TIMEOUTS 10
+
 /* ---- Little helpers ---- */
 
 uint64_t driver_now(const struct driver *driver)
@@ -36,7 +39,7 @@ void driver_vote(struct driver *driver)
 void driver_done(struct driver *driver, void *token, int rc, uint64_t index)
 {
     if (token != NULL)
-        driver->ops->done(driver->ctx, token, rc, index);
+        driver->ops->done(driver->ctx, token, rc, index, NULL);
 }
 
 struct peer *driver_peer(struct driver *driver, uint64_t id)
@@ -52,7 +55,7 @@ struct peer *driver_peer(struct driver *driver, uint64_t id)
         free_one = &driver->peers[driver->n_peers++];
     assert(free_one != NULL); /* there are never more members than half of them */
     /* Until it says otherwise, a peer counts as sealed: leadership is not handed to the unknown. */
-    *free_one = (struct peer){.id = id, .sealed = true};
+    *free_one = (struct peer){.id = id, .traits.sealed = true};
     return free_one;
 }
 
@@ -114,9 +117,22 @@ void driver_stop(struct driver *driver)
 
 /* ---- Time ---- */
 
-static bool rests(const struct driver *driver)
+/*
+ * When this node may stand for election at the earliest. Who is not to lead waits until the others have had time to
+ * elect one of them; then it stands all the same, for it may be the only one that has all of the log.
+ */
+static uint64_t stands_from(const struct driver *driver)
 {
-    return driver->raft.state != RAFT_LEADER && driver_now(driver) < driver->rests_until;
+    uint64_t start = driver->raft.election_timer_start;
+    uint64_t timeout = raft_timeout(&driver->raft) - start; /* drawn by lot, so that two do not stand in step */
+    uint64_t last_resort = start + LAST_RESORT_TIMEOUTS * timeout;
+    bool waits = driver->options.non_leader && !driver_is_sole_voter(driver) && last_resort > driver->rests_until;
+    return waits ? last_resort : driver->rests_until;
+}
+
+bool driver_rests(const struct driver *driver)
+{
+    return driver->raft.state != RAFT_LEADER && driver_now(driver) < stands_from(driver);
 }
 
 uint64_t driver_deadline(const struct driver *driver)
@@ -124,8 +140,8 @@ uint64_t driver_deadline(const struct driver *driver)
     if (driver->raft.state == RAFT_LEADER)
         return driver->ticked + driver->options.heartbeat_ms;
     uint64_t due = raft_timeout(&driver->raft);
-    if (due < driver->rests_until)
-        due = driver->rests_until;
+    if (due < stands_from(driver))
+        due = stands_from(driver);
     if (driver->change.stage == CHANGE_LEAVING && due > driver->ticked + driver->options.heartbeat_ms)
         due = driver->ticked + driver->options.heartbeat_ms;
     /* A timer that lies in the past must not keep the loop from all else. */
@@ -147,7 +163,7 @@ static void take_own_term(struct driver *driver)
 void driver_timeout(struct driver *driver)
 {
     driver->ticked = driver_now(driver);
-    if (!rests(driver)) {
+    if (!driver_rests(driver)) {
         struct raft_event event = {.type = RAFT_TIMEOUT};
         if (driver_is_sole_voter(driver))
             take_own_term(driver);
@@ -158,6 +174,7 @@ void driver_timeout(struct driver *driver)
         driver_promise_ask(driver);
     }
     driver_members_tick(driver);
+    driver_autopilot_tick(driver);
 }
 
 /* ---- Standing ---- */

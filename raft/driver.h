@@ -9,7 +9,8 @@
  *
  * libraft's core is right only together with rules that it leaves to its user. They stand where they are kept:
  *   R1a  a change of members waits until an entry of the leader's own term is committed        driver_members.c
- *   R1b  every voter of a new set of voters is there and knows the last committed set,         driver_members.c
+ *   R1b  whoever gets a vote is there and knows the last committed set, and so does a          driver_members.c
+ *        majority of those who will vote,
  *        and who does not know yet that it is a voter votes all the same                       driver_receive.c
  *   R2   an AppendEntries is handed on in pieces that begin with each change of members        driver_receive.c
  *   R3   a refused pre-vote carries the refuser's own term                                     driver_send.c
@@ -34,6 +35,7 @@
 #include "raft/entry.h"
 
 struct raft_configuration;
+struct member;
 struct driver;
 
 /* What a frame between nodes is; net.h carries the byte. Those from FRAME_STATUS on are not the driver's. */
@@ -48,8 +50,8 @@ enum frame_type {
     FRAME_PART,        /* cluster_frame.c */
 };
 
-/* A finished request, named by the token that it was begun with. */
-typedef void driver_done_fn(void *ctx, void *token, int rc, uint64_t index);
+/* A finished request, named by the token that it was begun with. why: a sentence that goes with the code, or NULL. */
+typedef void driver_done_fn(void *ctx, void *token, int rc, uint64_t index, const char *why);
 
 struct driver_ops {
     /* ---- clock ---- */
@@ -93,7 +95,8 @@ struct driver_options {
     uint64_t id; /* of this node and its disk: member.h */
     unsigned election_ms;
     unsigned heartbeat_ms;
-    uint32_t seed; /* for election timeouts */
+    uint32_t seed;   /* for election timeouts */
+    bool non_leader; /* it votes, but leads only when no other voter can, and hands over as soon as one can */
     /* What of the log is kept for peers that lag, beyond what is needed anyway. */
     uint64_t keep_entries;
     uint64_t keep_bytes;
@@ -144,18 +147,28 @@ void driver_installed(struct driver *driver);
 /* The snapshot to this peer ended, well or not. */
 void driver_snapshot_sent(struct driver *driver, uint64_t to);
 /* What a peer said of itself. */
-void driver_peer_sealed(struct driver *driver, uint64_t peer, bool is_sealed);
+struct driver_traits {
+    bool sealed;
+    bool non_leader;
+};
+void driver_peer_told(struct driver *driver, uint64_t peer, const struct driver_traits *traits);
 void driver_set_sealed(struct driver *driver, bool is_sealed);
+/* What a leader may do with the members by itself; until told otherwise the defaults of cluster_autopilot_default(). */
+void driver_set_autopilot(struct driver *driver, const struct cluster_autopilot *autopilot);
 
 /* ---- Requests: another code than OK is the answer; OK means that ops.done will tell. ---- */
 
 /* The entry (no index yet) is taken over. */
 int driver_submit(struct driver *driver, uint64_t epoch, struct entry *entry, void *token);
 int driver_read(struct driver *driver, uint64_t epoch, void *token);
-/* Who has the same node id and another number is replaced: removed, then added. */
-int driver_add_member(struct driver *driver, uint64_t id, const char *node_id, const char *cluster_addr, bool non_voter,
-                      void *token, struct err *err);
+/*
+ * Who has the same node id and another number is replaced: removed, then added. A member keeps its vote, or the lack of
+ * it, whatever is said here: only its address is new.
+ */
+int driver_add_member(struct driver *driver, uint64_t id, const struct member *member, void *token, struct err *err);
 int driver_remove_member(struct driver *driver, uint64_t id, void *token, struct err *err);
+/* Gives a member a vote as soon as it has caught up, or takes it from it for good. */
+int driver_set_voter(struct driver *driver, uint64_t id, bool is_voter, void *token, struct err *err);
 /* to: a voter, or 0 for the best one. This node then stands back for rest_ms. */
 int driver_transfer(struct driver *driver, uint64_t to, unsigned rest_ms, void *token, struct err *err);
 
@@ -179,5 +192,9 @@ const struct raft_configuration *driver_committed(const struct driver *driver, u
 uint64_t driver_match(const struct driver *driver, uint64_t peer);
 /* When this peer was last heard; 0 for never. */
 uint64_t driver_heard(const struct driver *driver, uint64_t peer);
+/* Leader: since when a member has been well without a break, as driver_ops.now counts; 0 when it is not. */
+uint64_t driver_stable_since(const struct driver *driver, uint64_t id);
+/* Leader: the term of the last entry that a member is known to have; 0 when unknown. */
+uint64_t driver_match_term(const struct driver *driver, uint64_t id);
 
 #endif

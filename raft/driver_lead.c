@@ -37,8 +37,10 @@ static void begin_term(struct driver *driver)
 {
     driver->handed_over = 0;
     driver_promise_begin(driver);
+    driver->led_since = driver_now(driver);
     for (unsigned i = 0; i < driver->n_peers; i++) {
         driver->peers[i].sent_at = 0;
+        driver->peers[i].stable_since = 0;
     }
     /* The core writes one itself, but only if its log has entries that it does not know to be committed. */
     if (tail_term(&driver->tail, tail_last(&driver->tail)) != driver->raft.current_term) {
@@ -126,7 +128,7 @@ bool driver_is_online(const struct driver *driver, uint64_t id)
 
 /* ---- Handing over ---- */
 
-/* The voter that is there and has most of the log; unsealed ones before sealed, or alone. 0 for none. */
+/* The voter that may lead, is there and has most of the log; unsealed ones before sealed, or alone. 0 for none. */
 static uint64_t best_successor(struct driver *driver, bool unsealed_only)
 {
     const struct raft_configuration *configuration = &driver->raft.configuration;
@@ -136,9 +138,10 @@ static uint64_t best_successor(struct driver *driver, bool unsealed_only)
         uint64_t id = configuration->servers[i].id;
         if (id == driver->raft.id || configuration->servers[i].role != RAFT_VOTER || !driver_is_online(driver, id))
             continue;
-        bool is_sealed = driver_peer(driver, id)->sealed;
+        const struct driver_traits *traits = &driver_peer(driver, id)->traits;
+        bool is_sealed = traits->sealed;
         uint64_t match = driver_match(driver, id);
-        if (is_sealed && unsealed_only)
+        if (traits->non_leader || (is_sealed && unsealed_only))
             continue;
         if (best == 0 || (best_sealed && !is_sealed) || (best_sealed == is_sealed && match > best_match)) {
             best = id;
@@ -149,16 +152,30 @@ static uint64_t best_successor(struct driver *driver, bool unsealed_only)
     return best;
 }
 
-int driver_transfer(struct driver *driver, uint64_t to, unsigned rest_ms, void *token, struct err *err)
+/* Whether the one whom the operator named can take over: better refused at once than tried in vain. */
+static int check_successor(struct driver *driver, uint64_t to, struct err *err)
 {
-    if (driver->broken || driver->raft.state != RAFT_LEADER)
-        return err_set(err, ERR_NOTLEADER, "this node does not lead");
+    const struct raft_server *server = configuration_find(&driver->raft.configuration, to);
+    if (server == NULL)
+        return err_set(err, ERR_NOTFOUND, "there is no such member");
+    if (to == driver->raft.id)
+        return err_set(err, ERR_INVALID, "this node leads already");
+    if (server->role != RAFT_VOTER)
+        return err_set(err, ERR_INVALID, "that node has no vote, so it cannot lead");
+    const struct driver_traits *traits = &driver_peer(driver, to)->traits;
+    if (!driver_is_online(driver, to))
+        return err_set(err, ERR_UNAVAILABLE, "that node does not answer");
+    if (traits->non_leader)
+        return err_set(err, ERR_INVALID, "that node is configured not to lead (non_leader)");
+    if (traits->sealed && !driver->sealed)
+        return err_set(err, ERR_INVALID, "that node is sealed: it could not serve");
+    return OK;
+}
+
+static int begin_transfer(struct driver *driver, uint64_t to, unsigned rest_ms, void *token, struct err *err)
+{
     if (driver->transfer.running || raft_transferee(&driver->raft) != 0)
         return err_set(err, ERR_BUSY, "leadership is being handed over already");
-    if (to == 0)
-        to = best_successor(driver, false);
-    if (to == 0)
-        return err_set(err, ERR_UNAVAILABLE, "there is no other voter that could lead");
     struct raft_event event = {.type = RAFT_TRANSFER};
     event.transfer.server_id = to;
     driver->transfer = (struct transfer){.running = true, .rest_ms = rest_ms};
@@ -174,19 +191,44 @@ int driver_transfer(struct driver *driver, uint64_t to, unsigned rest_ms, void *
     return err_set(err, ERR_NOTLEADER, "this node does not lead");
 }
 
-/* A sealed node cannot serve, one without room cannot acknowledge: another leads, if one can. */
+int driver_transfer(struct driver *driver, uint64_t to, unsigned rest_ms, void *token, struct err *err)
+{
+    if (driver->broken || driver->raft.state != RAFT_LEADER)
+        return err_set(err, ERR_NOTLEADER, "this node does not lead");
+    int rc = to == 0 ? OK : check_successor(driver, to, err);
+    if (rc != OK)
+        return rc;
+    if (to == 0)
+        to = best_successor(driver, false);
+    if (to == 0)
+        return err_set(err, ERR_UNAVAILABLE, "there is no other voter that could lead");
+    return begin_transfer(driver, to, rest_ms, token, err);
+}
+
+/* Why this node should not lead; NULL when it may. A sealed one cannot serve, one without room cannot acknowledge. */
+static const char *reason_against(const struct driver *driver)
+{
+    if (driver->log_stuck)
+        return "the log has no room";
+    if (driver->options.non_leader)
+        return "this node is configured not to lead";
+    return driver->sealed ? "this node is sealed" : NULL;
+}
+
+/* Another leads, if one can. */
 static void hand_over(struct driver *driver)
 {
     uint64_t now = driver_now(driver);
-    if ((!driver->sealed && !driver->log_stuck) || driver->transfer.running ||
-        now < driver->handed_over + 2 * driver->options.election_ms)
+    const char *reason = reason_against(driver);
+    if (reason == NULL || driver->transfer.running || now < driver->handed_over + 2 * driver->options.election_ms)
         return;
-    uint64_t to = best_successor(driver, !driver->log_stuck);
+    bool is_any_better = driver->log_stuck || (driver->options.non_leader && driver->sealed);
+    uint64_t to = best_successor(driver, !is_any_better);
     if (to == 0)
         return;
     driver->handed_over = now;
-    log_info("raft", "handing leadership over: %s", driver->log_stuck ? "the log has no room" : "this node is sealed");
-    (void)driver_transfer(driver, to, driver->log_stuck ? 5000 : 0, NULL, NULL);
+    log_info("raft", "handing leadership over: %s", reason);
+    (void)begin_transfer(driver, to, driver->log_stuck ? 5000 : 0, NULL, NULL);
 }
 
 void driver_lead_tick(struct driver *driver)
@@ -202,9 +244,9 @@ void driver_lead_tick(struct driver *driver)
     driver->ops->changed(driver->ctx);           /* how long it leads for certain */
 }
 
-void driver_peer_sealed(struct driver *driver, uint64_t peer, bool is_sealed)
+void driver_peer_told(struct driver *driver, uint64_t peer, const struct driver_traits *traits)
 {
-    driver_peer(driver, peer)->sealed = is_sealed;
+    driver_peer(driver, peer)->traits = *traits;
     if (driver->raft.state == RAFT_LEADER)
         hand_over(driver);
 }

@@ -40,7 +40,8 @@ struct peer {
     uint64_t read_round;   /* the last round of reads that it confirmed */
     uint64_t snapshot_end; /* when the last snapshot to it ended */
     bool snapshot_running;
-    bool sealed;
+    struct driver_traits traits;
+    uint64_t stable_since; /* leader: it has been well since then; 0 when it is not */
 };
 
 struct submission {
@@ -56,9 +57,11 @@ struct fifo {
 enum change_stage {
     CHANGE_NONE,
     CHANGE_REMOVING, /* the entry that leaves the member out is on its way */
-    CHANGE_ADDING,   /* the entry that lists it is */
+    CHANGE_LISTING,  /* the entry that lists it, as it is to be, is */
     CHANGE_LEAVING,  /* we lead no more and ask the next leader to leave us out */
 };
+
+#define KEEP_ROLE (-1) /* a standby for who was not listed before */
 
 struct change {
     enum change_stage stage;
@@ -67,8 +70,9 @@ struct change {
     uint64_t deadline;
     uint64_t asker;     /* who asked by FRAME_LEAVE, or 0 */
     uint64_t add_after; /* what this removal makes room for; 0 for nothing */
-    bool non_voter;
+    int role;           /* in the list: RAFT_VOTER, RAFT_STANDBY, or KEEP_ROLE */
     char address[MEMBER_ADDRESS_MAX];
+    char waits_for[128]; /* why it could not be proposed when that was last tried */
     void *token;
 };
 
@@ -121,7 +125,10 @@ struct driver {
     uint64_t released_at;    /* leader: promises asked for until then are void */
     struct change change;
     struct transfer transfer;
-    uint64_t handed_over; /* when a sealed or stuck leader last tried to hand over */
+    uint64_t handed_over; /* when a leader that should not lead last tried to hand over */
+    struct cluster_autopilot autopilot;
+    uint64_t led_since;    /* leader: when its term began */
+    uint64_t waits_logged; /* when it was last logged what a change of the members waits for */
     struct peer peers[DRIVER_PEERS_MAX];
     unsigned n_peers;
 };
@@ -146,6 +153,8 @@ uint64_t driver_now(const struct driver *driver);
 struct entry *driver_entry(struct driver *driver, uint64_t index);
 bool driver_is_sole_voter(const struct driver *driver);
 bool driver_leads(const struct driver *driver);
+/* Whether it stands back from elections at this time. */
+bool driver_rests(const struct driver *driver);
 void driver_done(struct driver *driver, void *token, int rc, uint64_t index);
 
 /* ---- driver_state.c ---- */
@@ -167,6 +176,13 @@ void driver_members_lost(struct driver *driver);
 void driver_members_tick(struct driver *driver);
 void driver_members_left(struct driver *driver);
 void driver_members_asked(struct driver *driver, uint64_t from);
+/* Whether a standby has caught up with the log. */
+bool driver_is_ready(struct driver *driver, const struct raft_server *server);
+/* Proposes the members. False when it cannot be now; ret_why then says what it waits for. */
+bool driver_propose(struct driver *driver, const struct raft_configuration *next, char *ret_why, size_t size);
+
+/* ---- driver_autopilot.c ---- */
+void driver_autopilot_tick(struct driver *driver);
 
 /* ---- driver_read.c ---- */
 void driver_read_progress(struct driver *driver);

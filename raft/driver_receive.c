@@ -107,13 +107,12 @@ static void receive_request_vote(struct driver *driver, struct raft_message *mes
     bool is_lent = KEEPS_RULE(driver, RULE_R1B_VOTE) && self != NULL && self->role == RAFT_STANDBY;
     struct raft_event event = {.type = RAFT_RECEIVE};
     event.receive.message = message;
-    if (is_lent) {
+    /* Only who stands for election forgets by itself a leader that is gone. */
+    if ((is_lent || driver_rests(driver)) && driver->raft.state == RAFT_FOLLOWER &&
+        driver_now(driver) >= driver->raft.election_timer_start + driver->options.election_ms)
+        driver->raft.follower_state.current_leader.id = 0;
+    if (is_lent)
         self->role = RAFT_VOTER;
-        /* Only who can stand for election forgets a leader that is gone. */
-        if (driver->raft.state == RAFT_FOLLOWER &&
-            driver_now(driver) >= driver->raft.election_timer_start + driver->options.election_ms)
-            driver->raft.follower_state.current_leader.id = 0;
-    }
     driver_step(driver, &event, NULL);
     if (is_lent)
         self->role = RAFT_STANDBY; /* a vote changes no members: it is still there */
@@ -156,8 +155,7 @@ static bool is_acceptable(struct driver *driver, uint64_t from, const struct raf
         return false; /* comes by driver_snapshot_received() */
     case RAFT_TIMEOUT_NOW:
         /* A sole voter would lead at once and in the old term (R5); its own timeout does it right. */
-        return !driver_is_sole_voter(driver) && !driver_promise_binds(driver) &&
-               driver_now(driver) >= driver->rests_until;
+        return !driver_is_sole_voter(driver) && !driver_promise_binds(driver) && !driver_rests(driver);
     default:
         return true;
     }

@@ -191,6 +191,7 @@ int driver_start(const struct driver_options *options, const struct driver_ops *
     if (driver == NULL)
         abort();
     driver->options = *options;
+    cluster_autopilot_default(&driver->autopilot);
     driver->ops = ops;
     driver->ctx = ctx;
     int rc = set_up(driver, options, disk);

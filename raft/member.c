@@ -29,16 +29,23 @@ static bool is_cluster_addr(const char *text, size_t len)
     return digits > 0 && digits <= 5 && colon + 1 + digits == text + len;
 }
 
-int member_format(const char *node_id, const char *cluster_addr, bool non_voter, char ret[MEMBER_ADDRESS_MAX],
-                  struct err *err)
+int member_make(const char *node_id, const char *cluster_addr, bool non_voter, struct member *ret, struct err *err)
 {
+    *ret = (struct member){.non_voter = non_voter};
     if (!is_node_id(node_id, strlen(node_id)))
         return err_set(err, ERR_INVALID, "a node id is 1 to %d letters, digits, dots, dashes or underscores",
                        CLUSTER_NODE_ID_MAX - 1);
     if (!is_cluster_addr(cluster_addr, strlen(cluster_addr)))
         return err_set(err, ERR_INVALID, "a cluster address is host:port");
-    snprintf(ret, MEMBER_ADDRESS_MAX, "%s %s%s", node_id, cluster_addr, non_voter ? " nonvoter" : "");
+    memcpy(ret->node_id, node_id, strlen(node_id));
+    memcpy(ret->cluster_addr, cluster_addr, strlen(cluster_addr));
     return OK;
+}
+
+void member_format(const struct member *member, char ret[MEMBER_ADDRESS_MAX])
+{
+    snprintf(ret, MEMBER_ADDRESS_MAX, "%s %s%s", member->node_id, member->cluster_addr,
+             member->non_voter ? " nonvoter" : "");
 }
 
 int member_parse(const char *address, struct member *ret)

@@ -30,8 +30,9 @@ struct member {
 };
 
 /* ERR_INVALID when the node id or the address has another form than it must. */
-int member_format(const char *node_id, const char *cluster_addr, bool non_voter, char ret[MEMBER_ADDRESS_MAX],
-                  struct err *err) MUST_CHECK;
+int member_make(const char *node_id, const char *cluster_addr, bool non_voter, struct member *ret,
+                struct err *err) MUST_CHECK;
+void member_format(const struct member *member, char ret[MEMBER_ADDRESS_MAX]);
 int member_parse(const char *address, struct member *ret) MUST_CHECK;
 
 /* Decodes hostile bytes; at most CLUSTER_MEMBERS_MAX members, each once. ERR_CORRUPT. The caller closes it. */

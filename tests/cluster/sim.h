@@ -5,8 +5,8 @@
  * The nodes run the very driver of the server (raft/driver.h). Around it all is simulated and decided by one seed: the
  * clock, disks that write in order and lose at a crash what was not written, a network that delays, loses, doubles,
  * reorders and cuts, snapshots that arrive late, nodes that stand still for a while, and an operator who adds, removes
- * and replaces members, hands leadership on, seals, fills disks and pulls plugs. What must always hold is checked at
- * every step (sim_check.c). A run is the same each time it is given the same seed.
+ * and replaces members, gives and takes votes, hands leadership on, seals, fills disks and pulls plugs. What must always
+ * hold is checked at every step (sim_check.c). A run is the same each time it is given the same seed.
  */
 #ifndef COFFER_TESTS_SIM_H
 #define COFFER_TESTS_SIM_H
@@ -43,7 +43,9 @@ enum sim_fault {
     FAULT_LOSS = 64,
     FAULT_FULL_DISKS = 128,
     FAULT_PAUSES = 256,
-    FAULT_LAST = FAULT_PAUSES,
+    FAULT_AUTOPILOT = 512,    /* the leader takes out who is gone for long, and lets newcomers wait */
+    FAULT_NON_LEADERS = 1024, /* some are not to lead */
+    FAULT_LAST = FAULT_NON_LEADERS,
 };
 
 struct world;
@@ -92,7 +94,7 @@ struct node {
     struct sim_log cache;  /* the log as it will be when all jobs are done: what the operating system would show */
     struct sim_state state;
     struct sim_queue log_jobs, state_jobs;
-    bool sealed, full;
+    bool sealed, full, non_leader;
     uint64_t paused_until;    /* stopped by a signal: what comes meanwhile waits, and its clock goes on */
     uint64_t term_changed_at; /* the last term in which the operator had it change the members */
     uint64_t disk_delay;
@@ -120,6 +122,7 @@ struct world {
     struct node nodes[SIM_NODES_MAX];
     unsigned n;
     uint64_t keep_entries;
+    struct cluster_autopilot autopilot;
     bool cut[SIM_NODES_MAX][SIM_NODES_MAX];
     uint64_t last_due[SIM_NODES_MAX][SIM_NODES_MAX]; /* links are first in, first out, unless reordered */
     struct sim_event *heap;
@@ -190,7 +193,8 @@ void sim_node_change(struct node *node);
 void sim_send(struct node *from, uint64_t to, uint8_t type, const void *payload, size_t len);
 void sim_send_snapshot(struct node *from, uint64_t to, uint64_t term);
 void sim_deliver(struct world *world, struct sim_event *event);
-void sim_tell_sealed(struct node *node);
+/* Each node tells the others what it is like. */
+void sim_tell_traits(struct world *world);
 
 /* ---- sim_faults.c ---- */
 void sim_faults(struct world *world);
@@ -204,7 +208,7 @@ void sim_check_acked(struct node *node, uint64_t index, uint64_t value);
 void sim_check_serves(struct node *node);
 /* The state that was at an index. */
 struct sim_state sim_state_at(struct world *world, uint64_t index);
-/* All members have all entries, and the same state. */
+/* All members have all entries, and the same state; and one leads who may, if there is one. */
 bool sim_converged(struct world *world);
 
 /* ---- sim_run.c ---- */

@@ -147,15 +147,30 @@ void sim_check_acked(struct node *node, uint64_t index, uint64_t value)
     entry_unref(like);
 }
 
+/* Whether somebody leads, and if he is not to, nobody else could. */
+static bool leads_who_may(struct world *world, const struct raft_configuration *members)
+{
+    bool has_leader = false, is_last_resort = false, has_other = false;
+    for (unsigned i = 0; i < world->n; i++) {
+        const struct node *node = &world->nodes[i];
+        const struct raft_server *server = configuration_find(members, node->id);
+        if (sim_node_leads(node)) {
+            has_leader = true;
+            is_last_resort = node->non_leader;
+        } else if (server != NULL && server->role == RAFT_VOTER && !node->non_leader) {
+            has_other = true;
+        }
+    }
+    return has_leader && !(is_last_resort && has_other);
+}
+
 bool sim_converged(struct world *world)
 {
     struct raft_configuration members;
     struct sim_state state = sim_state_at(world, world->canon_len);
-    bool converged = false;
-    for (unsigned i = 0; i < world->n; i++)
-        converged = converged || sim_node_leads(&world->nodes[i]);
     if (configuration_decode(state.configuration, state.configuration_len, &members) != OK)
         return false;
+    bool converged = leads_who_may(world, &members);
     for (unsigned i = 0; i < members.n; i++) {
         const struct node *node = sim_node_by_id(world, members.servers[i].id);
         if (node == NULL)

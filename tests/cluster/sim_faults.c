@@ -159,6 +159,26 @@ static void renew_disk(struct world *world, struct node *node)
     sim_node_start(node);
 }
 
+/* Adds it, moves it, removes it, or gives it a vote or takes it from it. */
+static void change_member(struct world *world, struct node *leader, const struct node *node)
+{
+    char addr[32] = "node:1";
+    struct member member;
+    addr[5] = (char)('1' + (char)sim_random(world, 3));
+    const struct raft_configuration *members = driver_configuration(leader->driver);
+    bool is_member = configuration_find(members, node->id) != NULL;
+    if ((is_member && (members->n <= 2 || chance(world, 3)) && !chance(world, 3)) ||
+        member_make(node->name, addr, chance(world, 5), &member, NULL) != OK)
+        return;
+    sim_trace(world, "node %u is to change member %u", leader->number, node->number);
+    if (!is_member || chance(world, 4))
+        (void)driver_add_member(leader->driver, node->id, &member, NULL, NULL);
+    else if (chance(world, 3))
+        (void)driver_set_voter(leader->driver, node->id, !chance(world, 3), NULL, NULL);
+    else
+        (void)driver_remove_member(leader->driver, node->id, NULL, NULL);
+}
+
 static void change_members(struct world *world, struct node *leader)
 {
     struct node *node = any_node(world);
@@ -169,17 +189,7 @@ static void change_members(struct world *world, struct node *leader)
     if (leader == NULL || !chance(world, is_new ? 2 : 40))
         return;
     leader->term_changed_at = leader->driver->raft.current_term;
-    char addr[32] = "node:1";
-    addr[5] = (char)('1' + (char)sim_random(world, 3));
-    const struct raft_configuration *members = driver_configuration(leader->driver);
-    bool is_member = configuration_find(members, node->id) != NULL;
-    if (is_member && (members->n <= 2 || chance(world, 3)) && !chance(world, 3))
-        return;
-    sim_trace(world, "node %u is to change member %u", leader->number, node->number);
-    if (!is_member || chance(world, 3))
-        (void)driver_add_member(leader->driver, node->id, node->name, addr, chance(world, 5), NULL, NULL);
-    else
-        (void)driver_remove_member(leader->driver, node->id, NULL, NULL);
+    change_member(world, leader, node);
     if ((world->faults & FAULT_CUTS) && is_new && chance(world, 2))
         split(world);
 }
@@ -199,9 +209,7 @@ static void transfer(struct world *world, struct node *leader)
         driver_set_sealed(node->driver, node->sealed);
     }
     if (chance(world, 50))
-        for (unsigned i = 0; i < world->n; i++)
-            if (world->nodes[i].driver != NULL)
-                sim_tell_sealed(&world->nodes[i]);
+        sim_tell_traits(world);
 }
 
 /* A leader above all: while it stands still another is elected, and it does not know when it goes on. */
@@ -254,7 +262,9 @@ void sim_calm(struct world *world)
         node->paused_until = 0;
         if (node->full && node->driver != NULL)
             driver_log_stuck(node->driver, false);
-        node->full = false;
+        node->full = node->sealed = false;
+        if (node->driver != NULL)
+            driver_set_sealed(node->driver, false);
         if (node->driver == NULL)
             sim_node_start(node);
     }

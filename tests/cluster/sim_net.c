@@ -130,7 +130,7 @@ void sim_deliver(struct world *world, struct sim_event *event)
         struct sim_state *state = copy_of(&event->state, sizeof event->state);
         driver_snapshot_received(to->driver, from->id, event->payload, event->len, state);
     } else if (event->type == FRAME_STATUS) {
-        driver_peer_sealed(to->driver, from->id, *(unsigned char *)event->payload != 0);
+        driver_peer_told(to->driver, from->id, event->payload);
     } else {
         if (from->driver != NULL && sim_random(world, 30) == 0)
             driver_alive(to->driver, from->id, from->driver->raft.current_term); /* as if it came in parts */
@@ -139,10 +139,13 @@ void sim_deliver(struct world *world, struct sim_event *event)
     sim_check_serves(to);
 }
 
-void sim_tell_sealed(struct node *node)
+void sim_tell_traits(struct world *world)
 {
-    unsigned char sealed = node->sealed;
-    for (unsigned i = 0; i < node->world->n; i++)
-        if (i != node->number)
-            sim_send(node, node->world->nodes[i].id, FRAME_STATUS, &sealed, 1);
+    for (unsigned a = 0; a < world->n; a++) {
+        struct node *node = &world->nodes[a];
+        struct driver_traits traits = {.sealed = node->sealed, .non_leader = node->non_leader};
+        for (unsigned b = 0; b < world->n && node->driver != NULL; b++)
+            if (a != b)
+                sim_send(node, world->nodes[b].id, FRAME_STATUS, &traits, sizeof traits);
+    }
 }

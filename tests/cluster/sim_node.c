@@ -127,10 +127,12 @@ struct request {
     uint64_t value;
 };
 
-static void op_done(void *ctx, void *token, int rc, uint64_t index)
+static void op_done(void *ctx, void *token, int rc, uint64_t index, const char *why)
 {
     struct node *node = ctx;
     struct request *request = token;
+    if (why != NULL)
+        sim_trace(node->world, "node %u gives up what waited for %s", node->number, why);
     if (rc == OK && request->kind == REQUEST_SUBMIT) {
         sim_check_acked(node, index, request->value);
     } else if (request->kind == REQUEST_CHANGE) {
@@ -209,6 +211,7 @@ void sim_node_start(struct node *node)
                                      .seed = sim_random(world, UINT32_MAX),
                                      .keep_entries = world->keep_entries,
                                      .keep_bytes = 1u << 20,
+                                     .non_leader = node->non_leader,
                                      .without = rules_left_out(world->bug)};
     node->life++;
     node->full = false;
@@ -234,6 +237,7 @@ void sim_node_start(struct node *node)
               (unsigned long long)disk.term, (unsigned long long)disk.log_first, (unsigned long long)disk.log_last,
               (unsigned long long)disk.applied);
     driver_set_sealed(node->driver, node->sealed);
+    driver_set_autopilot(node->driver, &world->autopilot);
     sim_check_leader(node);
 }
 
@@ -289,10 +293,15 @@ void sim_node_change(struct node *node)
     struct node *other = &world->nodes[sim_random(world, world->n)];
     struct request *request = malloc(sizeof *request);
     *request = (struct request){REQUEST_CHANGE, 0};
-    bool is_member = configuration_find_node(members, other->name) != NULL;
-    int rc = is_member && members->n > 2
-                 ? driver_remove_member(node->driver, configuration_find_node(members, other->name)->id, request, NULL)
-                 : driver_add_member(node->driver, other->id, other->name, "node:4", false, request, NULL);
+    const struct raft_server *known = configuration_find_node(members, other->name);
+    struct member member;
+    int rc = member_make(other->name, "node:4", false, &member, NULL);
+    if (known != NULL && other != node && sim_random(world, 2) == 0)
+        rc = driver_set_voter(node->driver, known->id, known->role != RAFT_VOTER, request, NULL);
+    else if (known != NULL && members->n > 2)
+        rc = driver_remove_member(node->driver, known->id, request, NULL);
+    else if (rc == OK)
+        rc = driver_add_member(node->driver, other->id, &member, request, NULL);
     if (rc != OK)
         free(request);
 }

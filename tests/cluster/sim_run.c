@@ -10,6 +10,30 @@
 #define CALM_MS    60000
 #define CALM_ACKED 100
 
+static void list_voter(struct raft_configuration *members, const struct node *node)
+{
+    struct member member;
+    char address[MEMBER_ADDRESS_MAX];
+    if (member_make(node->name, "node:1", false, &member, NULL) != OK)
+        abort();
+    member_format(&member, address);
+    if (raft_configuration_add(members, node->id, address, RAFT_VOTER) != 0)
+        abort();
+}
+
+static void set_autopilot(struct world *world)
+{
+    cluster_autopilot_default(&world->autopilot);
+    if (!(world->faults & FAULT_AUTOPILOT))
+        return;
+    world->autopilot = (struct cluster_autopilot){.cleanup_dead_servers = true,
+                                                  .min_quorum = 2 + sim_random(world, 3),
+                                                  .dead_after_ms = 600 + sim_random(world, 8000),
+                                                  .last_contact_ms = 500,
+                                                  .max_trailing_logs = 20,
+                                                  .stabilization_ms = sim_random(world, 3000)};
+}
+
 static void make_cluster(struct world *world)
 {
     unsigned voters = sim_random(world, 2) == 0 ? 3 : 5;
@@ -24,10 +48,9 @@ static void make_cluster(struct world *world)
         node->disk_delay = sim_random(world, 20);
         node->net_delay = 1 + sim_random(world, 25);
         sim_disk_wipe(node);
-        char address[MEMBER_ADDRESS_MAX];
-        if (i < voters && (member_format(node->name, "node:1", false, address, NULL) != OK ||
-                           raft_configuration_add(&members, node->id, address, RAFT_VOTER) != 0))
-            abort();
+        node->non_leader = (world->faults & FAULT_NON_LEADERS) && sim_random(world, 3) == 0;
+        if (i < voters)
+            list_voter(&members, node);
     }
     struct entry *first = configuration_entry(&members);
     first->index = first->term = 1;
@@ -108,6 +131,8 @@ static bool recovers(struct world *world)
     sim_calm(world);
     while (world->now < end && !world->failed) {
         sim_run_until(world, world->now + 20);
+        if (sim_random(world, 20) == 0)
+            sim_tell_traits(world);
         if (world->stats.acked < acked + CALM_ACKED)
             use_cluster(world);
         else if ((world->faults & FAULT_MEMBERS) && !world->changed)
@@ -138,6 +163,7 @@ enum sim_outcome sim_run(uint64_t seed, unsigned seconds, enum sim_bug bug, bool
     for (unsigned fault = 1; fault <= FAULT_LAST; fault *= 2)
         if (fault == FAULT_REORDER ? sim_random(world, 5) == 0 : sim_random(world, 4) > 0)
             world->faults |= fault;
+    set_autopilot(world);
     make_cluster(world);
     for (unsigned i = 0; i < world->n; i++)
         sim_node_start(&world->nodes[i]);

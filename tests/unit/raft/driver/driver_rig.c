@@ -111,9 +111,10 @@ static void op_discard(void *ctx, void *snapshot)
     *(bool *)snapshot = true;
 }
 
-static void op_done(void *ctx, void *token, int rc, uint64_t index)
+static void op_done(void *ctx, void *token, int rc, uint64_t index, const char *why)
 {
     struct driver_rig *rig = ctx;
+    (void)why;
     assert_true(rig->n_done < RIG_DONE_MAX);
     rig->done[rig->n_done].token = token;
     rig->done[rig->n_done].rc = rc;
@@ -287,6 +288,7 @@ void rig_elect(struct driver_rig *rig)
     while (rig_last(rig, 2, RAFT_REQUEST_VOTE) == NULL)
         rig_pass(rig, 1);
     grant(rig, 2, term, true);
+    grant(rig, 3, term, true);
     grant(rig, 2, term, false);
     grant(rig, 3, term, false);
 }

@@ -133,17 +133,19 @@ static void an_address_names_node_and_host(void **state)
     (void)state;
     char address[MEMBER_ADDRESS_MAX];
     struct member member;
-    assert_int_equal(member_format("node-1", "[::1]:8201", true, address, NULL), OK);
+    assert_int_equal(member_make("node-1", "[::1]:8201", true, &member, NULL), OK);
+    member_format(&member, address);
+    member = (struct member){0};
     assert_int_equal(member_parse(address, &member), OK);
     assert_string_equal(member.node_id, "node-1");
     assert_string_equal(member.cluster_addr, "[::1]:8201");
     assert_true(member.non_voter);
     static const char *const bad_addrs[] = {"", "host", "host:", ":1", "host:x", "host:1x", "ho st:1", "host:123456"};
     for (size_t i = 0; i < sizeof bad_addrs / sizeof bad_addrs[0]; i++)
-        assert_int_equal(member_format("node", bad_addrs[i], false, address, NULL), ERR_INVALID);
+        assert_int_equal(member_make("node", bad_addrs[i], false, &member, NULL), ERR_INVALID);
     static const char *const bad_ids[] = {"", "a b", "a/b", "é"};
     for (size_t i = 0; i < sizeof bad_ids / sizeof bad_ids[0]; i++)
-        assert_int_equal(member_format(bad_ids[i], "host:1", false, address, NULL), ERR_INVALID);
+        assert_int_equal(member_make(bad_ids[i], "host:1", false, &member, NULL), ERR_INVALID);
     assert_int_equal(member_parse("node host:1 voter", &member), ERR_CORRUPT);
 }
 

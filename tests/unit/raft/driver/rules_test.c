@@ -41,19 +41,21 @@ static void r1a_no_change_before_an_own_entry_is_committed(void **state)
     rig_voters(&rig, 3);
     rig_elect(&rig);
     assert_int_equal(rig.log[rig.last]->type, ENTRY_BARRIER); /* it writes one by itself */
-    assert_int_equal(driver_add_member(rig.driver, 4, "n4", "host:4", false, NULL, NULL), ERR_NOTLEADER);
+    assert_int_equal(driver_add_member(rig.driver, 4, &(struct member){"n4", "host:4", false}, NULL, NULL), ERR_NOTLEADER);
     rig_write(&rig);
     rig_confirm(&rig, 2, rig.last);
     rig_apply(&rig);
-    assert_int_equal(driver_add_member(rig.driver, 4, "n4", "host:4", false, NULL, NULL), OK);
+    assert_int_equal(driver_add_member(rig.driver, 4, &(struct member){"n4", "host:4", false}, NULL, NULL), OK);
     assert_int_equal(rig.log[rig.last]->type, ENTRY_CONFIGURATION);
 }
 
-static void r1b_the_voters_change_only_when_all_are_there(void **state)
+static void r1b_a_vote_is_given_only_when_all_are_there(void **state)
 {
     (void)state;
+    static const struct cluster_autopilot at_once = {.last_contact_ms = 10000, .max_trailing_logs = 1000};
     rig_disk(&rig, rig_members(1, 1, 4, 4)); /* 4 is a standby */
     rig_begin(&rig);
+    driver_set_autopilot(rig.driver, &at_once);
     rig_lead(&rig);
     uint64_t last = rig.last;
     for (int i = 0; i < 20; i++) {
@@ -71,6 +73,25 @@ static void r1b_the_voters_change_only_when_all_are_there(void **state)
     assert_int_equal(rig.last, last + 1);
     const struct raft_server *fourth = configuration_find(driver_configuration(rig.driver), 4);
     assert_int_equal(fourth->role, RAFT_VOTER);
+}
+
+static void r1b_a_vote_is_taken_when_most_of_the_others_are_there(void **state)
+{
+    (void)state;
+    rig_voters(&rig, 5);
+    rig_lead(&rig);
+    uint64_t last = rig.last;
+    for (int i = 0; i < 16; i++) { /* 4 is silent all the time, 3 at first */
+        if (i == 8)
+            assert_int_equal(driver_remove_member(rig.driver, 5, NULL, NULL), OK);
+        if (i == 12)
+            assert_int_equal(rig.last, last);
+        rig_pass(&rig, 50);
+        rig_confirm(&rig, 2, last);
+        rig_confirm(&rig, i < 12 ? 5 : 3, last);
+    }
+    assert_int_equal(rig.last, last + 1);
+    assert_null(configuration_find(driver_configuration(rig.driver), 5));
 }
 
 static void r1b_a_standby_votes_for_who_counts_on_it(void **state)
@@ -359,7 +380,9 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST("R1a: no change of members before an entry of the own term is committed",
              r1a_no_change_before_an_own_entry_is_committed),
-        TEST("R1b: the voters change only when all of them are there", r1b_the_voters_change_only_when_all_are_there),
+        TEST("R1b: a vote is given only when all who will vote are there", r1b_a_vote_is_given_only_when_all_are_there),
+        TEST("R1b: a vote is taken when most of those who are left are there",
+             r1b_a_vote_is_taken_when_most_of_the_others_are_there),
         TEST("R1b: a standby votes for a candidate who counts on it", r1b_a_standby_votes_for_who_counts_on_it),
         TEST("R2: a change amid a message is committed at its own index",
              r2_a_change_amid_a_message_is_committed_at_its_index),
