@@ -125,12 +125,12 @@ struct cluster_member {
     bool non_leader;
     bool leader;
     bool self;
-    bool sealed;              /* as it last said */
-    int64_t sealed_for_ms;    /* so long it is sealed, or unsealed; -1 unknown */
-    uint64_t match_index;     /* this and what follows: known to the leader only */
+    bool sealed;           /* as it last said */
+    int64_t sealed_for_ms; /* so long it is sealed, or unsealed; -1 unknown */
+    uint64_t match_index;  /* this and what follows: known to the leader only */
     uint64_t match_term;
-    int64_t last_contact_ms;  /* since the leader heard it; -1 when not the leader or never */
-    int64_t stable_for_ms;    /* so long it has been well by struct cluster_autopilot; -1: it is not */
+    int64_t last_contact_ms; /* since the leader heard it; -1 when not the leader or never */
+    int64_t stable_for_ms;   /* so long it has been well by struct cluster_autopilot; -1: it is not */
 };
 /* The members as last committed; returns how many, at most CLUSTER_MEMBERS_MAX. */
 int cluster_members(struct cluster *cluster, struct cluster_member ret[CLUSTER_MEMBERS_MAX], uint64_t *ret_index);

@@ -172,8 +172,8 @@ static int read_status(const void *payload, size_t len, struct cluster_peer *tol
     told->id = reader_u64(&reader);
     uint8_t traits = reader_u8(&reader);
     uint64_t sealed_for = reader_u64(&reader);
-    told->traits = (struct driver_traits){.sealed = (traits & TRAIT_SEALED) != 0,
-                                          .non_leader = (traits & TRAIT_NON_LEADER) != 0};
+    told->traits =
+        (struct driver_traits){.sealed = (traits & TRAIT_SEALED) != 0, .non_leader = (traits & TRAIT_NON_LEADER) != 0};
     told->heard = cluster_now();
     told->sealed_since = sealed_for < told->heard ? told->heard - sealed_for : 1;
     if (!get_text(&reader, told->addr, sizeof told->addr) ||

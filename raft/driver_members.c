@@ -42,8 +42,8 @@ static bool same_voters(const struct raft_configuration *a, const struct raft_co
 /* Whether a voter-to-be is there and knows the members as last committed. */
 static bool is_aware(struct driver *driver, uint64_t id)
 {
-    return id == driver->raft.id || (driver_is_online(driver, id) &&
-                                     driver_match(driver, id) >= driver->raft.configuration_committed_index);
+    return id == driver->raft.id ||
+           (driver_is_online(driver, id) && driver_match(driver, id) >= driver->raft.configuration_committed_index);
 }
 
 /* R1b; NULL, or the voter that is in the way. */

@@ -177,9 +177,12 @@ static int operator_seal(struct cli *cli)
 
 static int operator_step_down(struct cli *cli)
 {
-    json_t *reply;
+    json_t *reply, *body = NULL;
+    const char *node = option_text(cli, "node");
 
-    if (api_call(cli, "PUT", "sys/step-down", NULL, NULL, &reply))
+    if (node)
+        body = json_pack("{s:s}", "node_id", node);
+    if (api_call(cli, "PUT", "sys/step-down", NULL, body, &reply))
         return cli_fail(cli, "Error stepping down");
     return cli_success(cli, "Success! Stepped down: %s", api_address(cli));
 }
@@ -272,6 +275,11 @@ static const struct option_def unseal_options[] = {
     {0},
 };
 
+static const struct option_def step_down_options[] = {
+    {"node", OPTION_TEXT, "The node that is to lead next.", NULL, NULL},
+    {0},
+};
+
 const struct command operator_commands[] = {
     {"status", status, "Show whether the server is sealed and its part in the cluster", "",
      "Prints the state of the server. The exit code is 0 when it is unsealed, 2 when it is sealed, 1 when it cannot be "
@@ -297,9 +305,11 @@ const struct command operator_commands[] = {
      "$ coffer operator seal\n",
      NULL, 0, 0, 0},
     {"operator step-down", operator_step_down, "Make the active node hand over", "",
-     "Makes the active node hand over to another one.\n\n"
-     "$ coffer operator step-down\n",
-     NULL, 0, 0, 0},
+     "Makes the active node hand over to another one: the best one, or the one that is named. Ask the active node "
+     "itself.\n\n"
+     "$ coffer operator step-down\n"
+     "$ coffer operator step-down -node=node2\n",
+     step_down_options, 0, 0, 0},
     {"operator key-status", print_key_status, "Show the key that data is encrypted with", "",
      "Shows the number of the newest encryption key, its age and how often it was used.\n\n"
      "$ coffer operator key-status\n",

@@ -5,6 +5,7 @@
 #include "cli/data_args.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/secret_reply.h"
 #include "cli/text.h"
 
 /* A certificate or key: the text itself, or @file. */
@@ -53,6 +54,20 @@ static int raft_join(struct cli *cli)
     return output_table_or_value(cli, &table, reply);
 }
 
+/* Vault's four columns, then who lags, who is silent and who is sealed, which only the server of this project tells. */
+static void add_peer(struct cli *cli, struct table *table, const json_t *server)
+{
+    int64_t contact_ms = json_int(server, "last_contact_ms", -1);
+    const char *contact = contact_ms < 0 ? "" : cli_printf(cli, "%lld ms", (long long)contact_ms);
+    const char *behind =
+        json_object_get(server, "behind") ? cli_printf(cli, "%lld", (long long)json_int(server, "behind", 0)) : "";
+
+    table_row(table, json_str(server, "node_id", ""), json_str(server, "address", ""),
+              json_flag(server, "leader", false) ? "leader" : "follower",
+              json_flag(server, "voter", false) ? "true" : "false", behind, contact,
+              secret_value(cli, json_object_get(server, "sealed")), json_str(server, "since", ""));
+}
+
 static int raft_list_peers(struct cli *cli)
 {
     json_t *secret, *servers, *server;
@@ -66,14 +81,9 @@ static int raft_list_peers(struct cli *cli)
     if (cli->format != FORMAT_TABLE)
         return output_secret(cli, secret);
     servers = json_list_at(json_map_at(json_map_at(secret, "data"), "config"), "servers");
-    table_init(&table, &cli->arena, 4);
-    table_header(&table, "Node", "Address", "State", "Voter");
-    json_array_foreach(servers, i, server)
-    {
-        table_row(&table, json_str(server, "node_id", ""), json_str(server, "address", ""),
-                  json_flag(server, "leader", false) ? "leader" : "follower",
-                  json_flag(server, "voter", false) ? "true" : "false");
-    }
+    table_init(&table, &cli->arena, 8);
+    table_header(&table, "Node", "Address", "State", "Voter", "Behind", "Last Contact", "Sealed", "Since");
+    json_array_foreach(servers, i, server) add_peer(cli, &table, server);
     return output_table(&table);
 }
 
@@ -85,6 +95,25 @@ static int raft_remove_peer(struct cli *cli)
                  &reply))
         return cli_fail(cli, "Error removing the peer from raft cluster");
     return cli_success(cli, "Peer removed successfully!");
+}
+
+static int set_vote(struct cli *cli, const char *path, const char *failure, const char *success)
+{
+    json_t *reply;
+
+    if (api_call(cli, "PUT", path, NULL, json_pack("{s:s}", "server_id", cli->argv[0]), &reply))
+        return cli_fail(cli, "%s", failure);
+    return cli_success(cli, "%s", success);
+}
+
+static int raft_promote(struct cli *cli)
+{
+    return set_vote(cli, "sys/storage/raft/promote", "Error promoting server", "Server promoted successfully!");
+}
+
+static int raft_demote(struct cli *cli)
+{
+    return set_vote(cli, "sys/storage/raft/demote", "Error demoting server", "Server demoted successfully!");
 }
 
 static const struct option_def join_options[] = {
@@ -107,12 +136,22 @@ const struct command raft_commands[] = {
      "$ coffer operator raft join -leader-ca-cert=@ca.pem https://10.0.0.1:8200\n",
      join_options, 0, 1, COMMAND_FORMAT},
     {"operator raft list-peers", raft_list_peers, "List the nodes", "",
-     "Lists the nodes, their cluster addresses and who leads.\n\n"
+     "Lists the nodes, their cluster addresses and who leads; by how many entries each lags behind the leader, how "
+     "long "
+     "ago the leader heard of it, whether it is sealed, and since when it is sealed or unsealed.\n\n"
      "$ coffer operator raft list-peers\n",
      NULL, 0, 0, COMMAND_FIELD},
     {"operator raft remove-peer", raft_remove_peer, "Remove a node for good", "NODE-ID",
      "Removes a node that is not coming back, so that it no longer counts for the majority.\n\n"
      "$ coffer operator raft remove-peer node3\n",
+     NULL, 1, 1, 0},
+    {"operator raft promote", raft_promote, "Give a node a vote", "NODE-ID",
+     "Makes a voter of a node that has none, as soon as it has caught up with the leader.\n\n"
+     "$ coffer operator raft promote node4\n",
+     NULL, 1, 1, 0},
+    {"operator raft demote", raft_demote, "Take a node's vote from it", "NODE-ID",
+     "The node keeps a copy of the data but does not count for the majority, until it is promoted.\n\n"
+     "$ coffer operator raft demote node4\n",
      NULL, 1, 1, 0},
     {0},
 };

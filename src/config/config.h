@@ -40,6 +40,8 @@ struct config {
     char *storage_path; /* NULL for inmem */
     char *node_id;      /* NULL: kept in the data directory */
     json_t *retry_join; /* array of objects with Vault's keys */
+    bool non_voter;     /* retry_join_as_non_voter */
+    bool non_leader;    /* Coffer's own: the node votes, but does not lead */
     int64_t performance_multiplier;
     char *api_addr, *cluster_addr, *cluster_name, *pid_file, *log_level;
     bool log_json;

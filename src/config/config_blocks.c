@@ -131,13 +131,15 @@ static const struct config_key storage_keys[] = {
     {"snapshot_interval", KEY_OTHER, 0, NULL},
     {"max_entry_size", KEY_OTHER, 0, NULL},
     {"max_transaction_size", KEY_OTHER, 0, NULL},
+    /* The leader looks after its members with each heartbeat. */
     {"autopilot_reconcile_interval", KEY_OTHER, 0, NULL},
     {"autopilot_update_interval", KEY_OTHER, 0, NULL},
     {"autopilot_upgrade_version", KEY_OTHER, 0, NULL},
     {"autopilot_redundancy_zone", KEY_OTHER, 0, NULL},
     {"raft_wal", KEY_OTHER, 0, NULL},
     {"raft_log_verifier_enabled", KEY_OTHER, 0, NULL},
-    {"retry_join_as_non_voter", KEY_WARN, 0, NULL},
+    {"retry_join_as_non_voter", KEY_BOOL, STORAGE(non_voter), NULL},
+    {"non_leader", KEY_BOOL, STORAGE(non_leader), NULL},
     {0},
 };
 
@@ -189,6 +191,18 @@ static int add_joins(const char *file, const struct hcl_item *item, json_t *join
     return rc;
 }
 
+/* As the join API has it. */
+static void mark_non_voter(json_t *joins)
+{
+    json_t *join;
+    size_t i;
+
+    json_array_foreach(joins, i, join)
+    {
+        json_object_set_new(join, "non_voter", json_true());
+    }
+}
+
 static void forget_storage(struct config *config)
 {
     free(config->storage_type);
@@ -198,6 +212,7 @@ static void forget_storage(struct config *config)
     config->storage_type = config->storage_path = config->node_id = NULL;
     config->retry_join = NULL;
     config->performance_multiplier = config->election_ms = config->heartbeat_ms = 0;
+    config->non_voter = config->non_leader = false;
 }
 
 static int check_times(const char *file, int line, const struct config *config, struct err *err)
@@ -229,5 +244,7 @@ int config_read_storage(const char *file, const struct hcl_item *item, struct co
         if (strcmp(item->body->items[i].key, "retry_join") == 0)
             rc = add_joins(file, &item->body->items[i], config->retry_join, err);
     }
+    if (config->non_voter)
+        mark_non_voter(config->retry_join);
     return rc == OK ? check_times(file, item->line, config, err) : rc;
 }

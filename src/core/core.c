@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "core/autopilot.h"
 #include "core/core_private.h"
 #include "core/policy.h"
 #include "core/request.h"
@@ -144,6 +145,8 @@ static void activate(struct core *core, uint64_t epoch)
     core->is_activating = true;
     pthread_mutex_unlock(&core->mutex);
     int rc = request_run_internal(core, epoch, open_audit, core->audit, &err);
+    if (rc == OK)
+        rc = autopilot_load(core, epoch, &err);
     pthread_mutex_lock(&core->mutex);
     core->is_activating = false;
     if (rc != OK) {
@@ -355,6 +358,7 @@ static int open_cluster(struct core *core, struct err *err)
         .listen_addr = core->options.listen_addr,
         .cluster_addr = core->options.cluster_addr,
         .api_addr = core->options.api_addr,
+        .non_leader = core->options.non_leader,
         .election_ms = core->options.election_ms,
         .heartbeat_ms = core->options.heartbeat_ms,
         .store = core->store,
@@ -456,13 +460,13 @@ static void await_requests(struct core *core, int drain_ms)
         usleep(10000);
 }
 
-int core_hand_over(struct core *core, struct err *err)
+int core_hand_over(struct core *core, const char *node_id, struct err *err)
 {
     int64_t end = clock_steady_ms() + HAND_OVER_MS;
     atomic_store(&core->hands_over, true);
     while (atomic_load(&core->n_taken_on) > 0 && clock_steady_ms() < end)
         usleep(1000);
-    int rc = cluster_step_down(core->cluster, NULL, err);
+    int rc = cluster_step_down(core->cluster, node_id, err);
     atomic_store(&core->hands_over, false);
     return rc;
 }
@@ -470,7 +474,7 @@ int core_hand_over(struct core *core, struct err *err)
 void core_step_aside(struct core *core)
 {
     struct err err = {0};
-    if (core != NULL && core_epoch(core) != 0 && core_hand_over(core, &err) != OK)
+    if (core != NULL && core_epoch(core) != 0 && core_hand_over(core, NULL, &err) != OK)
         log_info("core", "nobody takes over the leadership: %s", err_text(&err));
 }
 

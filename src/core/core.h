@@ -41,6 +41,7 @@ struct core_options {
     int64_t default_lease_ttl_s; /* 0: 768 h */
     int64_t max_lease_ttl_s;
     int election_ms, heartbeat_ms;
+    bool non_leader;                     /* votes, but does not lead: raft/cluster.h */
     const struct engine *const *engines; /* NULL ends it: the table in main.c */
     const struct audit_device *const *audit_devices;
     const char *seal_type; /* NULL: "shamir" */
@@ -66,10 +67,10 @@ void core_drain(struct core *core, enum core_drain why);
 void core_drain_end(struct core *core);
 enum core_drain core_draining(const struct core *core);
 /*
- * Hands the leadership to somebody. Requests that come meanwhile are turned away as by a standby, and those under way
+ * Hands the leadership to a node, or (NULL) to whoever is fittest. Requests that come meanwhile are turned away as by a standby, and those under way
  * are answered first, for up to two seconds. Errors: as cluster_step_down().
  */
-int core_hand_over(struct core *core, struct err *err) MUST_CHECK;
+int core_hand_over(struct core *core, const char *node_id, struct err *err) MUST_CHECK;
 /* The same, if this node leads and there is somebody; NULL is fine. */
 void core_step_aside(struct core *core);
 /* Lets running requests end for up to drain_ms, then closes everything. NULL is fine. */

@@ -14,7 +14,7 @@ int sys_seal_status(struct request *req);
 int sys_unseal(struct request *req);
 int sys_seal(struct request *req);
 int sys_step_down(struct request *req);
-extern const struct field sys_init_fields[], sys_unseal_fields[];
+extern const struct field sys_init_fields[], sys_unseal_fields[], sys_step_down_fields[];
 
 /* health.c */
 int sys_health(struct request *req);
@@ -68,6 +68,14 @@ int sys_raft_join(struct request *req);
 int sys_raft_challenge(struct request *req);
 int sys_raft_answer(struct request *req);
 int sys_raft_remove_peer(struct request *req);
+int sys_raft_promote(struct request *req);
+int sys_raft_demote(struct request *req);
 extern const struct field sys_raft_join_fields[], sys_raft_server_fields[], sys_raft_answer_fields[];
+
+/* autopilot.c */
+int sys_autopilot_state(struct request *req);
+int sys_autopilot_config_read(struct request *req);
+int sys_autopilot_config_write(struct request *req);
+extern const struct field sys_autopilot_fields[];
 
 #endif

@@ -33,6 +33,11 @@ enum { PARAMS = 3 };
 static const char *const unseal_params[PARAMS] = {"secret_shares", "secret_threshold", "pgp_keys"};
 static const char *const recovery_params[PARAMS] = {"recovery_shares", "recovery_threshold", "recovery_pgp_keys"};
 
+const struct field sys_step_down_fields[] = {
+    {"node_id", FIELD_STRING, "The node that is to lead next; without it the best one does."},
+    {0},
+};
+
 int sys_init_read(struct request *req)
 {
     reply_data(req, json_pack("{s:b}", "initialized", core_standing(req->core) != CORE_UNINITIALIZED));
@@ -117,10 +122,13 @@ int sys_seal(struct request *req)
 int sys_step_down(struct request *req)
 {
     struct err err = {0};
+    const char *node_id = field_str(req, "node_id", "");
     if (core_standing(req->core) != CORE_ACTIVE)
-        return OK;
+        return node_id[0] == '\0' ? OK : fail(req, ERR_INVALID, "this node is not active: ask the one that is");
     core_drain(req->core, CORE_STEPS_DOWN);
-    int rc = core_hand_over(req->core, &err);
+    int rc = core_hand_over(req->core, node_id[0] != '\0' ? node_id : NULL, &err);
     core_drain_end(req->core);
+    if (rc == ERR_NOTFOUND)
+        err.code = ERR_INVALID;
     return rc == OK ? OK : fail_with(req, &err);
 }

@@ -22,8 +22,8 @@ static const struct route routes[] = {
      sys_raft_join_fields, NULL},
 
     {"seal", OP_UPDATE, sys_seal, ROUTE_LOCAL | ROUTE_SUDO | ROUTE_BLOCKS, "Seal this node.", NULL, NULL},
-    {"step-down", OP_UPDATE, sys_step_down, ROUTE_LOCAL | ROUTE_SUDO | ROUTE_BLOCKS, "Hand over leadership.", NULL,
-     NULL},
+    {"step-down", OP_UPDATE, sys_step_down, ROUTE_LOCAL | ROUTE_SUDO | ROUTE_BLOCKS, "Hand over leadership.",
+     sys_step_down_fields, NULL},
     {"ha-status", OP_READ, sys_ha_status, ROUTE_INJECT, "The nodes, and what is known of each.", NULL, NULL},
 
     {"storage/raft/bootstrap/challenge", OP_UPDATE, sys_raft_challenge, ROUTE_UNAUTH | ROUTE_NO_AUDIT,
@@ -33,6 +33,15 @@ static const struct route routes[] = {
     {"storage/raft/configuration", OP_READ, sys_raft_configuration, 0, "The members of the Raft group.", NULL, NULL},
     {"storage/raft/remove-peer", OP_UPDATE, sys_raft_remove_peer, ROUTE_BLOCKS, "Take a member out of the Raft group.",
      sys_raft_server_fields, NULL},
+    {"storage/raft/promote", OP_UPDATE, sys_raft_promote, ROUTE_BLOCKS, "Give a member a vote.", sys_raft_server_fields,
+     NULL},
+    {"storage/raft/demote", OP_UPDATE, sys_raft_demote, ROUTE_BLOCKS, "Take a member's vote from it.",
+     sys_raft_server_fields, NULL},
+    {"storage/raft/autopilot/state", OP_READ, sys_autopilot_state, 0, "How well the members are.", NULL, NULL},
+    {"storage/raft/autopilot/configuration", OP_READ, sys_autopilot_config_read, 0,
+     "What the cluster may do with its members by itself.", NULL, NULL},
+    {"storage/raft/autopilot/configuration", OP_UPDATE, sys_autopilot_config_write, ROUTE_BLOCKS,
+     "Set what the cluster may do with its members by itself.", sys_autopilot_fields, NULL},
 
     {"mounts", OP_READ, sys_mounts_list, ROUTE_INJECT, "The secrets engines and where they are.", NULL, NULL},
     {"mounts/*path", OP_READ, sys_mounts_read, ROUTE_INJECT, "One secrets engine; with /tune: its settings.", NULL,

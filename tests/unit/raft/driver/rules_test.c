@@ -41,7 +41,8 @@ static void r1a_no_change_before_an_own_entry_is_committed(void **state)
     rig_voters(&rig, 3);
     rig_elect(&rig);
     assert_int_equal(rig.log[rig.last]->type, ENTRY_BARRIER); /* it writes one by itself */
-    assert_int_equal(driver_add_member(rig.driver, 4, &(struct member){"n4", "host:4", false}, NULL, NULL), ERR_NOTLEADER);
+    assert_int_equal(driver_add_member(rig.driver, 4, &(struct member){"n4", "host:4", false}, NULL, NULL),
+                     ERR_NOTLEADER);
     rig_write(&rig);
     rig_confirm(&rig, 2, rig.last);
     rig_apply(&rig);
