@@ -36,6 +36,7 @@ def test_asking_to_join_leaves_nothing_behind_on_the_leader(cluster, nodes):
 
 
 def test_a_node_joins_through_a_standby_too(cluster):
+    cluster.root.write("sys/storage/raft/autopilot/configuration", server_stabilization_time="0s").ok(204)
     fourth = cluster.add_node("node4")
     cluster.join(fourth, through=cluster.standbys()[0])
     cluster.wait_voters(4)
@@ -47,6 +48,7 @@ def test_retry_join_finds_the_cluster_by_itself(cluster, nodes):
     leader_api_addr = "{cluster.nodes[0].address}"
     leader_ca_cert_file = "{cluster.authority.ca_file}"
   }}'''
+    cluster.root.write("sys/storage/raft/autopilot/configuration", server_stabilization_time="1s").ok(204)
     fourth = cluster.add_node("node4", storage_extra=body)
     wait_for("it knows that there is a cluster", lambda: fourth.status()["initialized"])
     assert fourth.status()["sealed"] is True
@@ -116,3 +118,61 @@ def test_a_node_that_lost_its_disk_can_come_back_under_its_name(cluster):
     lost.start()
     cluster.join(lost, through=cluster.wait_leader())
     cluster.wait_voters(3)
+
+
+# ---- Addresses ----
+
+class Elsewhere(Coffer):
+    """A node that listens and is reached at another host than 127.0.0.1."""
+    host = cluster_host = "127.0.0.1"
+
+    @property
+    def address(self):
+        return f"https://{self.host}:{self.port}"
+
+    def config(self):
+        text = super().config().replace(f'address = "127.0.0.1:{self.port}"', f'address = "{self.host}:{self.port}"')
+        text = text.replace(f'cluster_address = "127.0.0.1:', f'cluster_address = "{self.cluster_host}:')
+        return text.replace('cluster_addr = "https://127.0.0.1:', f'cluster_addr = "https://{self.cluster_host}:')
+
+
+class Named(Elsewhere):
+    host = cluster_host = "localhost"
+
+
+class Six(Elsewhere):
+    host = cluster_host = "[::1]"
+
+
+def test_addresses_may_be_names_and_ipv6(nodes):
+    cluster = nodes.cluster(0)
+    for name, cls in (("node1", Coffer), ("node2", Named), ("node3", Six)):
+        cluster.cls = cls
+        cluster.add_node(name)
+    cluster.ready()
+    members = cluster.members()
+    assert members["node2"]["address"].startswith("localhost:") and members["node3"]["address"].startswith("[::1]:")
+    cluster.root.write("sys/mounts/kv", type="kv").ok(204)
+    for heir in (cluster.nodes[2], cluster.nodes[1]):
+        leader = cluster.wait_leader()
+        leader.client(cluster.root_token).write("sys/step-down", node_id=heir.name).ok(204)
+        assert cluster.wait_leader(other_than=leader) is heir
+        sent_on = cluster.nodes[0].client(cluster.root_token).read("kv/a")
+        assert sent_on.status == 307 and sent_on.headers["Location"] == f"{heir.address}/v1/kv/a"
+        heir.client(cluster.root_token).write("kv/a", x="1").ok(204)
+
+
+def test_a_node_may_come_back_at_another_address(cluster):
+    from lib import settings
+    moved = cluster.standbys()[0]
+    moved.stop()
+    moved.port, moved.cluster_port = settings.free_port(), settings.free_port()
+    moved.cluster_addr_port = moved.cluster_port
+    moved.start()
+    moved.unseal(cluster.keys)
+    wait_for("the list follows", lambda: cluster.members()[moved.name]["address"].endswith(f":{moved.cluster_port}"))
+    cluster.wait_level()
+    leader = cluster.wait_leader()
+    leader.client(cluster.root_token).write("sys/step-down", node_id=moved.name).ok(204)
+    assert cluster.wait_leader(other_than=leader) is moved
+    assert leader.client().read("sys/mounts").headers["Location"].startswith(moved.address)

@@ -24,7 +24,7 @@ def _write(path, data):
 
 
 class Authority:
-    """Keeps ca.pem in a folder and writes certificates for 127.0.0.1 beside it."""
+    """Keeps ca.pem in a folder and writes certificates for this machine's own addresses beside it."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -48,7 +48,8 @@ class Authority:
         """Writes NAME.pem and NAME.key; returns both paths. Calling it again replaces them."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.DNSName("localhost"),
-                                             x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+                                             x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+                                             x509.IPAddress(ipaddress.ip_address("::1"))])
         certificate = self._builder(name, key).add_extension(names, critical=False).sign(self.key, hashes.SHA256())
         pem = serialization.Encoding.PEM
         return (_write(self.folder / f"{name}.pem", certificate.public_bytes(pem)),

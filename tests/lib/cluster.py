@@ -37,11 +37,11 @@ class Cluster:
         self.wait_voters(len(self.nodes))
         return self
 
-    def join(self, node, through=None):
-        """Brings a node into the group and unseals it."""
+    def join(self, node, through=None, **extra):
+        """Brings a node into the group and unseals it. extra: more of the join API's fields."""
         through = through or self.nodes[0]
         node.keys = self.keys
-        body = {"leader_api_addr": through.address, "leader_ca_cert": self.authority.ca_file.read_text()}
+        body = {"leader_api_addr": through.address, "leader_ca_cert": self.authority.ca_file.read_text(), **extra}
         assert node.api("POST", "sys/storage/raft/join", **body).ok(200).json["joined"] is True
         for share in self.keys.shares[:self.keys.threshold]:
             node.api("PUT", "sys/unseal", key=share).ok(200)
