@@ -86,6 +86,7 @@ static void on_timer(uv_timer_t *timer)
 static void on_tick(uv_timer_t *tick)
 {
     struct cluster *cluster = tick->data;
+    cluster_time_tick(cluster);
     cluster_peers_tick(cluster);
     cluster_add_tick(cluster);
 }
@@ -150,6 +151,7 @@ int cluster_start_driver(struct cluster *cluster, struct err *err)
     journal_get_vote(cluster->journal, &vote);
     journal_bounds(cluster->journal, &first, &next);
     store_position(cluster->options.store, &position, &members);
+    cluster_time_applied(cluster, position.time_ms);
     struct driver_disk disk = {.term = vote.term,
                                .vote = vote.vote,
                                .log_first = first,

@@ -46,6 +46,7 @@ struct cluster_status {
     uint64_t commit_index;
     uint64_t applied_index;
     uint64_t last_index; /* of the log */
+    bool knows_time;     /* see cluster_time_ns() */
 };
 
 /* What the leader may do with the members by itself: sys/storage/raft/autopilot/configuration. */
@@ -125,9 +126,10 @@ struct cluster_member {
     bool non_leader;
     bool leader;
     bool self;
-    bool sealed;           /* as it last said */
-    int64_t sealed_for_ms; /* so long it is sealed, or unsealed; -1 unknown */
-    uint64_t match_index;  /* this and what follows: known to the leader only */
+    bool sealed;            /* as it last said */
+    int64_t sealed_for_ms;  /* so long it is sealed, or unsealed; -1 unknown */
+    int64_t clock_skew_ms;  /* how far its wall clock is ahead of cluster time; 0 while unknown */
+    uint64_t match_index;   /* this and what follows: known to the leader only */
     uint64_t match_term;
     int64_t last_contact_ms; /* since the leader heard it; -1 when not the leader or never */
     int64_t stable_for_ms;   /* so long it has been well by struct cluster_autopilot; -1: it is not */
@@ -150,6 +152,18 @@ typedef void cluster_submit_cb(void *arg, int rc, uint64_t index);
  */
 void cluster_submit(struct cluster *cluster, uint64_t epoch, const void *entry, size_t len, cluster_submit_cb *cb,
                     void *arg);
+
+/* ---- Time ---- */
+
+/*
+ * Nanoseconds since 1970 as the cluster counts them: what decides when something ends. It never goes back, whoever
+ * leads, and does not follow a wall clock that is set (cluster_time.c). A node that has just started does not know it
+ * before it has heard another or, as the leader, a majority's clocks: until then (status.knows_time) it is too low.
+ * Entries carry it in milliseconds (storage/batch.h).
+ */
+int64_t cluster_time_ns(struct cluster *cluster);
+/* How far this node's wall clock is ahead of it; 0 while it is not known. */
+int64_t cluster_clock_skew_ms(struct cluster *cluster);
 
 /* ---- Standing ---- */
 

@@ -57,6 +57,13 @@ static void run_applied(struct cluster *cluster, struct task *task)
     free(apply);
 }
 
+static void note_time(struct cluster *cluster)
+{
+    struct store_position position;
+    store_position(cluster->options.store, &position, NULL);
+    cluster_time_applied(cluster, position.time_ms);
+}
+
 /* False when it was told to stop before there was room. */
 static bool apply_all(struct cluster *cluster, const struct store_entry *entries, size_t n)
 {
@@ -78,6 +85,7 @@ static bool apply_all(struct cluster *cluster, const struct store_entry *entries
             return false;
     }
     (void)failpoint("raft.after_apply");
+    note_time(cluster);
     if (was_stuck)
         cluster_post_stuck(cluster, false, false);
     return true;
@@ -140,6 +148,7 @@ static void work_install(struct cluster *cluster, struct apply_task *apply)
     /* Then the log: a crash in between leaves one that is behind the state, which the driver finds at the start. */
     if (store_import_finish(apply->import, &err) != OK)
         cluster_die("a snapshot cannot be taken over: %s", err_text(&err));
+    note_time(cluster);
     cluster_import_over(cluster);
     cluster_write_reset(cluster, apply->index);
     free(apply);

@@ -3,12 +3,14 @@
  * Who the peers are: the members, and who else called with a certificate of this cluster (a node that joins knows its
  * leader so, a node that lags a new member).
  * FRAME_STATUS: number u64 ‖ traits u8 ‖ ms that it is sealed, or unsealed, u64 ‖ cluster address block ‖ API address
- * block ‖ the program's version block.
+ * block ‖ the program's version block ‖ its wall clock u64 ‖ cluster time as it knows it u64, both in nanoseconds; 0 if
+ * it does not.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "raft/cluster_private.h"
 #include "raft/member.h"
@@ -130,6 +132,8 @@ static void tell(struct cluster *cluster, const char *node_id)
     buf_put_block(&frame, cluster->cluster_addr, strlen(cluster->cluster_addr));
     buf_put_block(&frame, cluster->api_addr, strlen(cluster->api_addr));
     buf_put_block(&frame, COFFER_VERSION, strlen(COFFER_VERSION));
+    buf_put_u64(&frame, (uint64_t)clock_wall_ns());
+    buf_put_u64(&frame, atomic_load(&cluster->time.is_known) ? (uint64_t)cluster_time_ns(cluster) : 0);
     if (cluster->net != NULL && !cluster->net_closing)
         net_send(cluster->net, node_id, FRAME_STATUS, frame.data, frame.len);
     buf_close(&frame);
@@ -164,8 +168,16 @@ static void warn_of_twins(const struct cluster *cluster, const char *node_id, co
                  twin, api_addr);
 }
 
-/* What a status says, into `told`, which begins as what was known of the peer. */
-static int read_status(const void *payload, size_t len, struct cluster_peer *told)
+static int64_t get_time(struct reader *reader)
+{
+    uint64_t ns = reader_u64(reader);
+    if (ns > INT64_MAX / 2)
+        reader->failed = true;
+    return (int64_t)ns;
+}
+
+/* What a status says, into `told`, which begins as what was known of the peer; and cluster time as the peer knows it. */
+static int read_status(const void *payload, size_t len, struct cluster_peer *told, int64_t *ret_time_ns)
 {
     struct reader reader = reader_of(payload, len);
     struct member member;
@@ -176,9 +188,13 @@ static int read_status(const void *payload, size_t len, struct cluster_peer *tol
         (struct driver_traits){.sealed = (traits & TRAIT_SEALED) != 0, .non_leader = (traits & TRAIT_NON_LEADER) != 0};
     told->heard = cluster_now();
     told->sealed_since = sealed_for < told->heard ? told->heard - sealed_for : 1;
-    if (!get_text(&reader, told->addr, sizeof told->addr) ||
-        !get_text(&reader, told->api_addr, sizeof told->api_addr) ||
-        !get_text(&reader, told->version, sizeof told->version) || !reader_done(&reader) || told->id == 0)
+    bool has_texts = get_text(&reader, told->addr, sizeof told->addr) &&
+                     get_text(&reader, told->api_addr, sizeof told->api_addr) &&
+                     get_text(&reader, told->version, sizeof told->version);
+    told->has_clock = true;
+    told->clock_ns = get_time(&reader) - clock_boot_ns();
+    *ret_time_ns = get_time(&reader);
+    if (!has_texts || !reader_done(&reader) || told->id == 0)
         return ERR_CORRUPT;
     return member_make(told->node_id, told->addr, false, &member, NULL);
 }
@@ -196,16 +212,18 @@ static void take_status(struct cluster *cluster, const char *node_id, const void
     if (peer == NULL)
         return;
     struct cluster_peer before = *peer, told = *peer;
-    if (read_status(payload, len, &told) != OK) {
+    int64_t time_ns;
+    if (read_status(payload, len, &told, &time_ns) != OK) {
         log_debug("raft", "a malformed status of %s is dropped", node_id);
         return;
     }
     if (strcmp(before.api_addr, told.api_addr) != 0)
         warn_of_twins(cluster, node_id, told.api_addr);
     *peer = told;
+    cluster_time_heard(cluster, peer, time_ns);
     if (strcmp(before.addr, told.addr) != 0)
         cluster_peers_dial(cluster);
-    if (is_news(&before, &told))
+    if (is_news(&before, &told) || !atomic_load(&cluster->time.is_known))
         cluster->standing_changed = true;
     driver_peer_told(cluster->driver, told.id, &told.traits);
     cluster_add_heard(cluster, peer);

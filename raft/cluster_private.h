@@ -102,7 +102,9 @@ struct cluster_peer {
     struct driver_traits traits;
     uint64_t sealed_since; /* or unsealed; 0 until it said */
     bool is_member;
-    uint64_t heard;      /* when it was last heard, as driver_ops.now counts */
+    uint64_t heard; /* when it was last heard, as driver_ops.now counts */
+    bool has_clock;
+    int64_t clock_ns;    /* its wall clock is ahead of our clock_boot_ns() by so much */
     struct call *adding; /* waits to learn its number */
     bool answered;       /* since then */
 };
@@ -112,6 +114,16 @@ struct cluster_assembly {
     uint64_t from;
     uint32_t total;
     struct buf data;
+};
+
+/* cluster_time.c */
+struct cluster_time {
+    atomic_llong offset_ns; /* cluster time is ahead of clock_boot_ns() by so much */
+    atomic_llong last_ns;   /* the latest that anybody was told */
+    atomic_bool is_known;
+    /* the loop's */
+    int64_t adjusted_ns; /* when it was last brought nearer to the clocks, as clock_boot_ns() counts */
+    bool is_skewed;      /* and the log says so */
 };
 
 struct cluster {
@@ -162,6 +174,7 @@ struct cluster {
     int n_members;
     uint64_t members_index;
     atomic_ullong lead_epoch, lead_until;
+    struct cluster_time time;
 };
 
 /* ---- cluster.c ---- */
@@ -207,6 +220,15 @@ void cluster_reopen_net(struct cluster *cluster, struct call *call);
 
 /* ---- cluster_channel.c ---- */
 void cluster_channel_opened(void *ctx, struct channel *channel);
+
+/* ---- cluster_time.c ---- */
+/* An entry that was made at this time is applied here: it is not earlier now. Any thread. */
+void cluster_time_applied(struct cluster *cluster, int64_t time_ms);
+/* A peer told it. */
+void cluster_time_heard(struct cluster *cluster, const struct cluster_peer *peer, int64_t time_ns);
+/* A leader who does not know it finds it out, if that can be done by now. */
+void cluster_time_settle(struct cluster *cluster);
+void cluster_time_tick(struct cluster *cluster);
 
 /* ---- cluster_frame.c ---- */
 void cluster_frame_send(struct cluster *cluster, uint64_t to, uint8_t type, const void *payload, size_t len);

@@ -2,6 +2,7 @@
 /* What callers see of the loop's knowledge, and on_change. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "raft/cluster_private.h"
 #include "raft/member.h"
 
@@ -44,12 +45,15 @@ static void describe_node(struct cluster *cluster, const struct raft_server *ser
         ret->sealed = cluster->sealed;
         ret->sealed_for_ms = age_of(cluster->sealed_since);
         ret->non_leader = cluster->options.non_leader;
+        ret->clock_skew_ms = cluster_clock_skew_ms(cluster);
     } else if (peer != NULL && peer->id == server->id) {
         copy_text(ret->api_addr, sizeof ret->api_addr, peer->api_addr);
         copy_text(ret->version, sizeof ret->version, peer->version);
         ret->sealed = peer->traits.sealed;
         ret->sealed_for_ms = age_of(peer->sealed_since);
         ret->non_leader = peer->traits.non_leader;
+        if (peer->has_clock)
+            ret->clock_skew_ms = (clock_boot_ns() + peer->clock_ns - cluster_time_ns(cluster)) / 1000000;
     }
 }
 
@@ -96,8 +100,8 @@ static void publish_members(struct cluster *cluster, const struct driver_standin
 
 static bool same_standing(const struct cluster_status *a, const struct cluster_status *b)
 {
-    return a->role == b->role && a->epoch == b->epoch && strcmp(a->leader_id, b->leader_id) == 0 &&
-           strcmp(a->leader_api_addr, b->leader_api_addr) == 0;
+    return a->role == b->role && a->epoch == b->epoch && a->knows_time == b->knows_time &&
+           strcmp(a->leader_id, b->leader_id) == 0 && strcmp(a->leader_api_addr, b->leader_api_addr) == 0;
 }
 
 void cluster_publish_lead(struct cluster *cluster)
@@ -122,10 +126,12 @@ void cluster_publish(struct cluster *cluster)
     bool has_changed = cluster->standing_changed;
     cluster->standing_changed = false;
     if (has_changed) {
+        cluster_time_settle(cluster);
         cluster_add_progress(cluster);
         cluster_peers_refresh(cluster);
         find_leader(cluster, standing.leader, &next);
     }
+    next.knows_time = atomic_load(&cluster->time.is_known);
     pthread_mutex_lock(&cluster->lock);
     if (!has_changed) { /* the rest of it is as it was */
         memcpy(next.leader_id, cluster->status.leader_id, sizeof next.leader_id);

@@ -3,31 +3,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/cond.h"
 #include "raft/cluster_private.h"
-
-static void cond_init(pthread_cond_t *cond)
-{
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
-static struct timespec after_ms(int ms)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    time.tv_sec += ms / 1000;
-    time.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (time.tv_nsec >= 1000000000) {
-        time.tv_nsec -= 1000000000;
-        time.tv_sec++;
-    }
-    return time;
-}
 
 /* ---- Queues ---- */
 
@@ -117,7 +95,7 @@ void worker_stop(struct worker *worker)
 
 bool worker_rest(struct worker *worker, int ms)
 {
-    struct timespec until = after_ms(ms);
+    struct timespec until = cond_deadline(ms);
     pthread_mutex_lock(&worker->queue.lock);
     while (!worker->queue.closed &&
            pthread_cond_timedwait(&worker->queue.more, &worker->queue.lock, &until) != ETIMEDOUT)
@@ -189,7 +167,7 @@ void call_finish_settled(struct cluster *cluster)
 
 int call_wait(struct call *call, int timeout_ms, struct err *err)
 {
-    struct timespec until = after_ms(timeout_ms);
+    struct timespec until = cond_deadline(timeout_ms);
     call->deadline = cluster_now() + (uint64_t)timeout_ms;
     atomic_store(&call->holders, 2);
     cluster_post(call->cluster, &call->task);

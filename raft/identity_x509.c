@@ -16,7 +16,6 @@
 /* The authority outlives every certificate that it may still sign within its first twenty years. */
 #define AUTHORITY_DAYS (30 * 365)
 #define NODE_DAYS      (10 * 365)
-#define BACKDATED_S    (60 * 60) /* clocks of nodes differ */
 
 static int openssl_failed(struct err *err, const char *what)
 {
@@ -76,7 +75,8 @@ static X509 *certificate_new(EVP_PKEY *key, int days)
 {
     X509 *certificate = X509_new();
     if (certificate != NULL && X509_set_version(certificate, X509_VERSION_3) == 1 && set_serial(certificate) &&
-        X509_gmtime_adj(X509_getm_notBefore(certificate), -BACKDATED_S) != NULL &&
+        /* Valid since 1970: a node whose clock is behind, were it by years, is still a member. */
+        ASN1_TIME_set(X509_getm_notBefore(certificate), 0) != NULL &&
         X509_time_adj_ex(X509_getm_notAfter(certificate), days, 0, NULL) != NULL &&
         X509_set_pubkey(certificate, key) == 1)
         return certificate;

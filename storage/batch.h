@@ -28,7 +28,7 @@ void batch_free(struct batch *batch);
 size_t batch_size(const struct batch *batch);
 
 /* Starts an entry in an empty buffer; appends a batch to it; sets the count. */
-void entry_begin(struct buf *entry, int64_t wall_ms);
+void entry_begin(struct buf *entry, int64_t time_ms);
 void entry_add(struct buf *entry, const struct batch *batch);
 
 struct entry_op {
@@ -42,7 +42,7 @@ struct entry_op {
  * ERR_CORRUPT; else OK or what visit returned.
  */
 int entry_walk(const void *data, size_t len, int (*visit)(void *arg, const struct entry_op *op), void *arg) MUST_CHECK;
-/* The leader's clock when it made the entry; 0 for a malformed one. */
+/* Cluster time when the leader made the entry; 0 for what is too short for one. */
 int64_t entry_time_ms(const void *data, size_t len);
 
 /*

@@ -8,7 +8,6 @@
 #include "storage/batch_private.h"
 
 #define FORMAT       1
-#define TIME_OFFSET  1
 #define COUNT_OFFSET 9
 #define HEADER_SIZE  13
 
@@ -51,11 +50,11 @@ void batch_put_delete(struct batch *batch, const unsigned char key[STORE_KEY_SIZ
     batch->count++;
 }
 
-void entry_begin(struct buf *entry, int64_t wall_ms)
+void entry_begin(struct buf *entry, int64_t time_ms)
 {
     assert(entry->len == 0);
     buf_put_u8(entry, FORMAT);
-    buf_put_u64(entry, (uint64_t)wall_ms);
+    buf_put_u64(entry, (uint64_t)time_ms);
     buf_put_u32(entry, 0);
 }
 
@@ -104,17 +103,10 @@ int entry_walk(const void *data, size_t len, int (*visit)(void *arg, const struc
     return OK;
 }
 
-static int visit_nothing(void *arg, const struct entry_op *op)
-{
-    (void)arg, (void)op;
-    return OK;
-}
-
 int64_t entry_time_ms(const void *data, size_t len)
 {
-    uint64_t wall_ms;
-    if (entry_walk(data, len, visit_nothing, NULL) != OK)
-        return 0;
-    memcpy(&wall_ms, (const char *)data + TIME_OFFSET, sizeof wall_ms);
-    return (int64_t)be64toh(wall_ms);
+    struct reader reader = reader_of(data, len);
+    uint8_t format = reader_u8(&reader);
+    uint64_t time_ms = reader_u64(&reader);
+    return reader.failed || format != FORMAT || time_ms > INT64_MAX / 1000000 ? 0 : (int64_t)time_ms;
 }

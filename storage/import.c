@@ -102,6 +102,7 @@ static int take_head(struct store_import *import, const struct snapshot_chunk *c
     import->position.index = reader_u64(&reader);
     import->position.term = reader_u64(&reader);
     import->position.configuration_index = reader_u64(&reader);
+    import->position.time_ms = (int64_t)reader_u64(&reader);
     size_t len;
     const void *members = reader_block(&reader, MEMBERS_MAX, &len);
     if (!reader_done(&reader))

@@ -9,7 +9,7 @@
 #include "storage/crypto.h"
 #include "storage/store_private.h"
 
-#define MAGIC     0x43465331u /* "CFS1" */
+#define MAGIC     0x43465332u /* "CFS2" */
 #define CHUNK_MIN (3 * sizeof(uint32_t) + 1 + sizeof(uint64_t))
 
 void snapshot_encode(EVP_MAC_CTX *checksum, const struct snapshot_chunk *chunk, struct buf *ret)
@@ -172,6 +172,7 @@ static int export_head(struct export *export, struct store_view *view, uint64_t 
         buf_put_u64(&head, position.index);
         buf_put_u64(&head, position.term);
         buf_put_u64(&head, position.configuration_index);
+        buf_put_u64(&head, (uint64_t)position.time_ms);
         buf_put_block(&head, members.data, members.len);
         rc = emit_chunk(export, SNAPSHOT_HEAD, head.data, head.len);
         *ret_index = position.index;

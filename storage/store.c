@@ -223,6 +223,9 @@ static int apply_entry(struct apply *apply, const struct store_entry *entry, str
     case STORE_ENTRY_BATCH:
         break;
     }
+    int64_t time_ms = entry_time_ms(entry->data, entry->len);
+    if (time_ms > apply->position.time_ms)
+        apply->position.time_ms = time_ms;
     int rc = entry_walk(entry->data, entry->len, apply_op, apply);
     if (rc == ERR_CORRUPT && apply->code == 0)
         err_set(err, rc, "entry %llu of the log is malformed", (unsigned long long)entry->index);

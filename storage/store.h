@@ -71,6 +71,7 @@ struct store_position {
     uint64_t index; /* of the last applied entry; 0 when nothing was */
     uint64_t term;
     uint64_t configuration_index;
+    int64_t time_ms; /* the latest cluster time in an applied entry */
 };
 
 /* Any thread. ret_configuration may be NULL; else the members' bytes are appended to it. */

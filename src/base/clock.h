@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * clock.h — the two clocks: wall time for what people and leases see, steady time for waiting.
+ * clock.h — the clocks: wall time for what people see, steady time for waiting. What ends is decided by a third one,
+ * the cluster's (raft/cluster.h).
  */
 #ifndef COFFER_BASE_CLOCK_H
 #define COFFER_BASE_CLOCK_H
@@ -13,6 +14,8 @@ int64_t clock_wall_ms(void);
 int64_t clock_wall_ns(void);
 /* Milliseconds of a clock that only goes forward; its zero means nothing. */
 int64_t clock_steady_ms(void);
+/* The same in nanoseconds, but it counts the time in which the machine sleeps, too. */
+int64_t clock_boot_ns(void);
 
 /* RFC 3339 in UTC with nanoseconds, trailing zeroes dropped as Go prints them. Needs 40 bytes. */
 void clock_format_rfc3339(int64_t wall_ns, char *ret_text, size_t size);

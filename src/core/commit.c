@@ -5,9 +5,8 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <time.h>
 
-#include "base/clock.h"
+#include "base/cond.h"
 #include "raft/cluster.h"
 #include "storage/batch.h"
 #include "storage/store.h"
@@ -150,9 +149,7 @@ static void entry_done(void *arg, int rc, uint64_t index)
 /* Until the entry is done, or time is up, or the node stops. Under the mutex. */
 static void wait_for_entry(struct commit *commit)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += PATIENCE_MS / 1000;
+    struct timespec until = cond_deadline(PATIENCE_MS);
     while (!commit->is_done && !commit->stopping)
         if (pthread_cond_timedwait(&commit->wake, &commit->mutex, &until) == ETIMEDOUT)
             return;
@@ -218,7 +215,7 @@ static void *committer(void *arg)
             fail_group(group, ERR_NOTLEADER);
             continue;
         }
-        entry_begin(&entry, clock_wall_ms());
+        entry_begin(&entry, cluster_time_ns(commit->cluster) / 1000000);
         if (gather(commit, group, &entry) > 0)
             propose(commit, group, &entry);
         buf_close(&entry);
@@ -237,7 +234,7 @@ struct commit *commit_start(struct cluster *cluster, struct store *store)
     commit->last = &commit->first;
     commit->window = window_new(0);
     pthread_mutex_init(&commit->mutex, NULL);
-    pthread_cond_init(&commit->wake, NULL);
+    cond_init(&commit->wake);
     if (pthread_create(&commit->thread, NULL, committer, commit) != 0)
         abort();
     return commit;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/pool.h"
@@ -63,6 +64,16 @@ uint64_t core_epoch(struct core *core)
 int64_t core_active_since_ns(struct core *core)
 {
     return atomic_load(&core->active_since_ns);
+}
+
+int64_t core_time_ns(struct core *core)
+{
+    return cluster_time_ns(core->cluster);
+}
+
+int64_t core_time_ms(struct core *core)
+{
+    return core_time_ns(core) / 1000000;
 }
 
 struct cluster *core_cluster(struct core *core)
@@ -176,15 +187,13 @@ static void deactivate(struct core *core)
 static uint64_t wanted_epoch(struct core *core)
 {
     bool can_serve = !core->is_stopping && !core->wants_seal && !barrier_is_sealed(core->barrier) &&
-                     core->status.role == CLUSTER_LEADER && core_check_initialized(core);
+                     core->status.role == CLUSTER_LEADER && core->status.knows_time && core_check_initialized(core);
     return can_serve ? core->status.epoch : 0;
 }
 
 static void wait_for_change(struct core *core, bool retry_soon)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += retry_soon ? 1 : 3600;
+    struct timespec until = cond_deadline(retry_soon ? 1000 : 3600000);
     pthread_cond_timedwait(&core->changed, &core->mutex, &until);
 }
 
@@ -211,11 +220,7 @@ static void *lifecycle(void *arg)
 
 static void wait_ms(struct core *core, int ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += (long)ms * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = cond_deadline(ms);
     pthread_cond_timedwait(&core->changed, &core->mutex, &until);
 }
 
@@ -309,7 +314,7 @@ static struct core *core_new(const struct core_options *options)
     pthread_mutex_init(&core->mutex, NULL);
     pthread_mutex_init(&core->seal_mutex, NULL);
     pthread_mutex_init(&core->cache_mutex, NULL);
-    pthread_cond_init(&core->changed, NULL);
+    cond_init(&core->changed);
     core->barrier = barrier_new();
     core->pool = pool_new("blocking", BLOCKING_THREADS);
     core->audit = audit_new(core);

@@ -79,6 +79,9 @@ void core_close(struct core *core, int drain_ms);
 enum core_standing core_standing(struct core *core);
 /* The epoch while active, else 0. */
 uint64_t core_epoch(struct core *core);
+/* Cluster time since 1970: what all ends are decided by. See cluster_time_ns(). */
+int64_t core_time_ns(struct core *core);
+int64_t core_time_ms(struct core *core);
 struct cluster *core_cluster(struct core *core);
 struct store *core_store(struct core *core);
 struct barrier *core_barrier(struct core *core);

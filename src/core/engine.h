@@ -127,6 +127,12 @@ int mount_delete(struct request *req, const char *path) MUST_CHECK;
 /* ret_names is a new reference to an array; directories end in '/'. */
 int mount_list(struct request *req, const char *dir, json_t **ret_names) MUST_CHECK;
 
+/*
+ * Now, in nanoseconds since 1970, as the cluster counts: what decides when something ends, and is shown with it. It
+ * does not jump when this machine's clock is set.
+ */
+int64_t request_time_ns(const struct request *req);
+
 /* ---- The reply. Without any, the answer is 204. ---- */
 
 /* Takes over the reference. NULL: an envelope with null data. */

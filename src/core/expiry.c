@@ -15,9 +15,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "core/core.h"
@@ -292,8 +292,8 @@ static int64_t walk(struct expiry *expiry)
         wait_ms = TROUBLE_MS;
     else if (more)
         wait_ms = 0;
-    else if (list->next_s < INT64_MAX / 1000 && list->next_s * 1000 - clock_wall_ms() < wait_ms)
-        wait_ms = list->next_s * 1000 - clock_wall_ms();
+    else if (list->next_s < INT64_MAX / 1000 && list->next_s * 1000 - core_time_ms(expiry->core) < wait_ms)
+        wait_ms = list->next_s * 1000 - core_time_ms(expiry->core);
     due_list_free(list);
     /* However often it is woken, walking over what has to wait takes a small part of one processor. */
     return wait_ms < 4 * reading_ms ? 4 * reading_ms : wait_ms;
@@ -375,11 +375,7 @@ static bool adopt_all(struct expiry *expiry)
 
 static void wait_ms(struct expiry *expiry, int64_t ms, bool may_be_woken)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + ms % 1000 * 1000000;
-    until.tv_sec += ms / 1000 + ns / 1000000000;
-    until.tv_nsec = ns % 1000000000;
+    struct timespec until = cond_deadline(ms);
     while (!expiry->is_stopping && !(may_be_woken && expiry->is_woken)) {
         if (pthread_cond_timedwait(&expiry->wake, &expiry->mutex, &until) == ETIMEDOUT)
             return;
@@ -413,7 +409,6 @@ static void *work(void *arg)
 struct expiry *expiry_start(struct core *core, uint64_t epoch)
 {
     struct expiry *expiry = calloc(1, sizeof *expiry);
-    pthread_condattr_t monotonic;
 
     if (expiry == NULL)
         abort();
@@ -421,10 +416,7 @@ struct expiry *expiry_start(struct core *core, uint64_t epoch)
     expiry->epoch = epoch;
     expiry->pool = pool_new("revoke", THREADS_MAX);
     pthread_mutex_init(&expiry->mutex, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&expiry->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&expiry->wake);
     if (pthread_create(&expiry->thread, NULL, work, expiry) != 0)
         abort();
     return expiry;

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/json.h"
+#include "core/core.h"
 #include "core/lease_private.h"
 #include "storage/txn.h"
 
@@ -36,7 +36,7 @@ int expiry_file_entry(struct request *req, int64_t when_s, char kind, const char
 {
     int rc = txn_put(req->txn, expiry_entry_path(req, when_s, kind, uid), value);
     json_decref(value);
-    if (rc == OK && when_s <= lease_now_s() + EXPIRY_SLEEP_S_MAX)
+    if (rc == OK && when_s <= lease_now_s(req) + EXPIRY_SLEEP_S_MAX)
         req->expiry_changed = true;
     return lease_said(req, rc);
 }
@@ -189,7 +189,7 @@ static int walk_day(struct walk *walk, int64_t day)
 int due_list_fill(struct request *req, void *arg)
 {
     struct due_list *list = arg;
-    struct walk walk = {.req = req, .list = list, .now_s = clock_wall_ms() / 1000};
+    struct walk walk = {.req = req, .list = list, .now_s = core_time_ms(req->core) / 1000};
     char from[32];
     json_t *days, *day;
     size_t i;

@@ -50,7 +50,7 @@ int join_challenge(struct request *req, const char *node_id, json_t **ret_data)
     unsigned char random[16], mac[32];
     char text[BASE64_SIZE(CHALLENGE_SIZE)];
     random_bytes(random, sizeof random);
-    buf_put_u64(&head, (uint64_t)clock_wall_ms() / 1000);
+    buf_put_u64(&head, (uint64_t)core_time_ms(req->core) / 1000);
     buf_put(&head, random, sizeof random);
     int rc = challenge_mac(req, head.data, node_id, mac);
     if (rc == OK) {
@@ -73,7 +73,7 @@ static int check_challenge(struct request *req, const char *text, const char *no
     if (rc != OK)
         return rc;
     struct reader reader = reader_of(bytes, size);
-    int64_t age_s = clock_wall_ms() / 1000 - (int64_t)reader_u64(&reader);
+    int64_t age_s = core_time_ms(req->core) / 1000 - (int64_t)reader_u64(&reader);
     if (!secret_equal(mac, bytes + 24, sizeof mac) || age_s < -1 || age_s > CHALLENGE_S)
         return fail(req, ERR_INVALID, "the challenge is not this cluster's, or older than %d s", CHALLENGE_S);
     return OK;

@@ -9,6 +9,7 @@
 #include "base/failpoint.h"
 #include "base/json.h"
 #include "base/secret.h"
+#include "core/core.h"
 #include "core/lease_private.h"
 #include "core/mount.h"
 #include "core/token.h"
@@ -23,9 +24,9 @@
  */
 #define DEADLINE_S (REQUEST_MS_MAX / 1000 + 300)
 
-int64_t lease_now_s(void)
+int64_t lease_now_s(const struct request *req)
 {
-    return (clock_wall_ms() + 999) / 1000;
+    return (core_time_ms(req->core) + 999) / 1000;
 }
 
 int lease_said(struct request *req, int rc)
@@ -173,7 +174,7 @@ static int put_indexes(struct request *req, const struct lease *lease)
 
 int lease_begin(struct request *req, const struct lease_terms *terms, json_t *data)
 {
-    int64_t now_s = lease_now_s(), ttl_s;
+    int64_t now_s = lease_now_s(req), ttl_s;
     struct ttl_wish wish = {.backend_ttl_s = terms->ttl_s,
                             .backend_max_s = terms->max_ttl_s,
                             .start_s = now_s,
@@ -220,7 +221,7 @@ static int activate(struct request *own, void *arg)
         return fail(own, ERR_UNAVAILABLE, "the lease was revoked while its secret was being made");
     lease->state = LEASE_ACTIVE;
     lease->ttl_s = granted->ttl_s;
-    lease->issued_s = granted->issued_s = lease_now_s();
+    lease->issued_s = granted->issued_s = lease_now_s(own);
     lease->expires_s = granted->expires_s = lease->issued_s + lease->ttl_s;
     lease->deadline_s = 0;
     int rc = drop(own, pending_path(own, lease));
@@ -306,7 +307,7 @@ static int ask_engine(struct request *req, const struct lease *lease, const stru
 int lease_renew(struct request *req, struct lease *lease, int64_t increment_s)
 {
     const struct mount *mount = lease_mount(req, lease->mount_uuid);
-    int64_t now_s = lease_now_s(), ttl_s = lease->base_ttl_s, max_s = lease->max_ttl_s;
+    int64_t now_s = lease_now_s(req), ttl_s = lease->base_ttl_s, max_s = lease->max_ttl_s;
 
     if (lease->state != LEASE_ACTIVE || lease->expires_s <= now_s)
         return fail(req, ERR_INVALID, "lease expired");
@@ -340,7 +341,7 @@ int lease_mark_revoking(struct request *req, struct lease *lease, int64_t when_s
 
 int lease_expire_now(struct request *req, struct lease *lease)
 {
-    return lease_mark_revoking(req, lease, clock_wall_ms() / 1000);
+    return lease_mark_revoking(req, lease, core_time_ms(req->core) / 1000);
 }
 
 int lease_remove(struct request *req, const struct lease *lease)
@@ -364,9 +365,9 @@ static json_t *time_or_null(int64_t when_s)
     return json_string(text);
 }
 
-json_t *lease_describe(const struct lease *lease)
+json_t *lease_describe(const struct request *req, const struct lease *lease)
 {
-    int64_t left_s = lease->expires_s - lease_now_s();
+    int64_t left_s = lease->expires_s - lease_now_s(req);
     const char *slash = strrchr(lease->id, '/');
     json_t *data = json_object();
 

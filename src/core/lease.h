@@ -76,7 +76,7 @@ int lease_expire_token(struct request *req, const char *token_hash) MUST_CHECK;
 /* Removes the records of a lease, in the transaction. */
 int lease_remove(struct request *req, const struct lease *lease) MUST_CHECK;
 /* Vault's answer to a lookup; a new reference. */
-json_t *lease_describe(const struct lease *lease);
+json_t *lease_describe(const struct request *req, const struct lease *lease);
 
 /*
  * Revokes on the calling thread (which may block) and removes the lease; waits. ERR_UPSTREAM…: the engine's error,

@@ -20,8 +20,8 @@
 /* The worker looks at least so often; what ends later than that need not wake it. */
 #define EXPIRY_SLEEP_S_MAX 10
 
-/* Seconds of the wall clock, rounded up: a lease of n seconds that begins now ends at no less than now + n. */
-int64_t lease_now_s(void);
+/* Seconds of cluster time, rounded up: a lease of n seconds that begins now ends at no less than now + n. */
+int64_t lease_now_s(const struct request *req);
 
 /* Gives a storage error its sentence; ERR_NOTFOUND stays without. */
 int lease_said(struct request *req, int rc);

@@ -118,7 +118,7 @@ static int mark(struct request *req, void *arg)
     attempt->data = json_incref(lease->data);
     if (lease->state == LEASE_REVOKING)
         return OK;
-    int64_t now_s = lease_now_s();
+    int64_t now_s = lease_now_s(req);
     return lease_mark_revoking(req, lease, lease->filed_s < now_s ? lease->filed_s : now_s);
 }
 
@@ -157,10 +157,10 @@ static int settle(struct request *req, void *arg)
         return rc;
     if (attempt->force || attempt->mount_is_gone)
         return lease_remove(req, lease);
-    if (attempt->rc == OK && lease->deadline_s <= lease_now_s())
+    if (attempt->rc == OK && lease->deadline_s <= lease_now_s(req))
         return lease_remove(req, lease);
     if (attempt->rc == ERR_NOTLEADER) /* not the lease's failure: leadership came or went just now */
-        return lease_mark_revoking(req, lease, lease_now_s());
+        return lease_mark_revoking(req, lease, lease_now_s(req));
     if (attempt->rc == OK) {
         attempt->stays = true;
         lease->error = "";
@@ -169,7 +169,7 @@ static int settle(struct request *req, void *arg)
     int64_t pause_s = retry_in_s(lease->attempts);
     attempt->attempts = ++lease->attempts;
     lease->error = err_text(&attempt->said);
-    return lease_mark_revoking(req, lease, lease_now_s() + pause_s);
+    return lease_mark_revoking(req, lease, lease_now_s(req) + pause_s);
 }
 
 static void log_outcome(const struct attempt *attempt)

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/secret.h"
+#include "core/core.h"
 #include "core/lease_private.h"
 #include "core/token.h"
 #include "storage/txn.h"
@@ -139,7 +139,7 @@ static int file_sweep(struct request *req, const char *root, const char *after)
 {
     char uid[25];
     random_base62(uid, sizeof uid - 1);
-    return expiry_file_entry(req, clock_wall_ms() / 1000, 'd', uid,
+    return expiry_file_entry(req, core_time_ms(req->core) / 1000, 'd', uid,
                              json_pack("{s:s, s:s}", "to", root, "after", after));
 }
 

@@ -131,6 +131,11 @@ void request_start(struct request *req)
     request_run(req);
 }
 
+int64_t request_time_ns(const struct request *req)
+{
+    return core_time_ns(req->core);
+}
+
 void request_own(struct request *req, json_t *value)
 {
     if (req->n_owned % 16 == 0) {

@@ -62,9 +62,9 @@ static struct token *read_token(struct request *req, const char *hash, json_t *r
     return token;
 }
 
-static int64_t now_s(void)
+static int64_t now_s(const struct request *req)
 {
-    return clock_wall_ms() / 1000;
+    return core_time_ms(req->core) / 1000;
 }
 
 static int denied(struct request *req)
@@ -88,7 +88,7 @@ static int check_ancestors(struct request *req, const struct token *token)
     for (int depth = 0; parent[0] != '\0'; depth++) {
         struct token *ancestor;
         int rc = depth < ANCESTORS_MAX ? load(req, parent, &ancestor) : ERR_NOTFOUND;
-        if (rc == OK && ancestor->expires_s != 0 && ancestor->expires_s <= now_s())
+        if (rc == OK && ancestor->expires_s != 0 && ancestor->expires_s <= now_s(req))
             rc = ERR_NOTFOUND;
         if (rc != OK)
             return rc;
@@ -101,7 +101,7 @@ int token_lookup_hash(struct request *req, const char *hash, struct token **ret_
 {
     struct token *token = NULL;
     int rc = load(req, hash, &token);
-    if (rc == OK && token->expires_s != 0 && token->expires_s <= now_s())
+    if (rc == OK && token->expires_s != 0 && token->expires_s <= now_s(req))
         rc = ERR_NOTFOUND;
     if (rc == OK)
         rc = check_ancestors(req, token);
@@ -167,9 +167,9 @@ static json_t *time_text(int64_t seconds)
     return json_string(text);
 }
 
-static void describe_times(const struct token *token, json_t *data)
+static void describe_times(const struct request *req, const struct token *token, json_t *data)
 {
-    int64_t left = token->expires_s != 0 ? token->expires_s - now_s() : 0;
+    int64_t left = token->expires_s != 0 ? token->expires_s - now_s(req) : 0;
     json_object_set_new(data, "creation_time", json_integer(token->created_s));
     json_object_set_new(data, "creation_ttl", json_integer(token->creation_ttl_s));
     json_object_set_new(data, "expire_time", token->expires_s != 0 ? time_text(token->expires_s) : json_null());
@@ -189,13 +189,12 @@ static void describe_times(const struct token *token, json_t *data)
 
 json_t *token_describe(struct request *req, const struct token *token, const char *show_id)
 {
-    (void)req;
     json_t *data = json_pack("{s:s, s:s, s:O, s:s, s:O?, s:s, s:I, s:b, s:s, s:s}", "id",
                              show_id != NULL ? show_id : "", "accessor", token->accessor, "policies", token->policies,
                              "path", token->path, "meta", token->meta, "display_name", token->display_name, "num_uses",
                              (json_int_t)(token->num_uses > 0 ? token->num_uses : 0), "orphan",
                              token->parent[0] == '\0', "entity_id", "", "type", token->type);
-    describe_times(token, data);
+    describe_times(req, token, data);
     if (token->role[0] != '\0')
         json_object_set_new(data, "role", json_string(token->role));
     if (token->bound_cidrs != NULL && json_array_size(token->bound_cidrs) > 0)

@@ -4,7 +4,6 @@
  */
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/json.h"
 #include "core/core_private.h"
 #include "core/token_private.h"
@@ -46,7 +45,7 @@ int token_revoke(struct request *req, const struct token *token)
     if (rc == OK)
         rc = has_children(req, token->hash, &has);
     if (rc == OK && has)
-        rc = expiry_file(req, clock_wall_ms() / 1000, 't', token->hash, token->hash);
+        rc = expiry_file(req, core_time_ms(req->core) / 1000, 't', token->hash, token->hash);
     return rc;
 }
 

@@ -77,11 +77,12 @@ int sys_health(struct request *req)
     if (rc != OK)
         return rc;
     bool is_sealed = standing == CORE_SEALED || standing == CORE_UNINITIALIZED;
-    json_t *data = json_pack("{s:b, s:b, s:b, s:b, s:s, s:s, s:I, s:s, s:b, s:i, s:i}", "initialized",
+    json_t *data = json_pack("{s:b, s:b, s:b, s:b, s:s, s:s, s:I, s:s, s:b, s:i, s:I}", "initialized",
                              standing != CORE_UNINITIALIZED, "sealed", is_sealed, "standby", standing != CORE_ACTIVE,
                              "performance_standby", 0, "replication_performance_mode", "disabled",
                              "replication_dr_mode", "disabled", "server_time_utc", (json_int_t)(clock_wall_ms() / 1000),
-                             "version", COFFER_VERSION, "enterprise", 0, "echo_duration_ms", 0, "clock_skew_ms", 0);
+                             "version", COFFER_VERSION, "enterprise", 0, "echo_duration_ms", 0, "clock_skew_ms",
+                             (json_int_t)cluster_clock_skew_ms(core_cluster(req->core)));
     if (!is_sealed) {
         json_t *status = seal_cluster(req->core);
         json_object_update(data, status);
@@ -127,9 +128,10 @@ static json_t *describe_node(struct request *req, const struct cluster_member *m
         clock_format_rfc3339(clock_wall_ns() - member->last_contact_ms * 1000000, echo, sizeof echo);
         last_echo = json_string(echo);
     }
-    return json_pack("{s:s, s:s, s:s, s:b, s:o, s:s}", "hostname", member->node_id, "api_address", member->api_addr,
-                     "cluster_address", cluster_url(req, member->cluster_addr), "active_node", member->leader,
-                     "last_echo", last_echo, "version", COFFER_VERSION);
+    return json_pack("{s:s, s:s, s:s, s:b, s:o, s:s, s:I}", "hostname", member->node_id, "api_address",
+                     member->api_addr, "cluster_address", cluster_url(req, member->cluster_addr), "active_node",
+                     member->leader, "last_echo", last_echo, "version", COFFER_VERSION, "clock_skew_ms",
+                     (json_int_t)member->clock_skew_ms);
 }
 
 int sys_ha_status(struct request *req)

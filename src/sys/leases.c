@@ -62,7 +62,7 @@ int sys_leases_lookup(struct request *req)
     if (rc == OK && lease_get(req, id, &lease) != OK)
         rc = fail(req, ERR_INVALID, "invalid lease");
     if (rc == OK)
-        reply_data(req, lease_describe(lease));
+        reply_data(req, lease_describe(req, lease));
     return rc;
 }
 

@@ -30,7 +30,7 @@ class Node:
     """What the two kinds of servers have in common."""
 
     def __init__(self, folder, authority, name="node1", config_extra="", env=None, start=True, cluster_addr_port=None,
-                 storage_extra="", listener_extra="", binary=None, data_dir=None):
+                 storage_extra="", listener_extra="", binary=None, data_dir=None, faults=False):
         self.folder, self.authority, self.name, self.env = folder, authority, name, dict(env or {})
         self.config_extra, self.storage_extra, self.listener_extra = config_extra, storage_extra, listener_extra
         self.binary = binary or self.default_binary()
@@ -47,6 +47,8 @@ class Node:
         self.process = None
         self.keys = None
         self._faults = None
+        if faults:
+            self.faults.clear()
         if start:
             self.start()
 
@@ -54,7 +56,7 @@ class Node:
 
     @property
     def faults(self):
-        """Its wall clock and its disk; to be asked for before the first start."""
+        """Its wall clock and its disk; to be asked for (or given as an option) before the first start."""
         if self._faults is None:
             assert self.process is None, "the process was started without"
             self._faults = Faults(self.folder)

@@ -30,10 +30,10 @@ static const char *accessor_path(struct request *req, const json_t *role, const 
     return arena_printf(&req->arena, "accessor/%s/%s", uid_of(role), accessor);
 }
 
-static bool is_over(const json_t *secret)
+static bool is_over(const struct request *req, const json_t *secret)
 {
     int64_t expires_ns = json_int(secret, "expires", 0);
-    return expires_ns != 0 && expires_ns <= clock_wall_ns();
+    return expires_ns != 0 && expires_ns <= request_time_ns(req);
 }
 
 static int load_by_mac(struct request *req, const json_t *role, const char *mac, const json_t **ret_secret)
@@ -54,7 +54,7 @@ int secret_load(struct request *req, const json_t *role, const char *secret_id, 
     if (mac == NULL)
         return ERR_NOTFOUND;
     int rc = load_by_mac(req, role, mac, &secret);
-    if (rc == OK && is_over(secret))
+    if (rc == OK && is_over(req, secret))
         rc = ERR_NOTFOUND;
     if (rc == OK)
         *ret_secret = secret;
@@ -79,7 +79,7 @@ int secret_use(struct request *req, const json_t *role, const char *secret_id, c
         return delete_secret(req, role, mac, secret);
     json_t *used = json_copy((json_t *)secret);
     json_object_set_new(used, "num_uses", json_integer(uses - 1));
-    json_object_set_new(used, "updated", json_integer(clock_wall_ns()));
+    json_object_set_new(used, "updated", json_integer(request_time_ns(req)));
     return mount_put_new(req, secret_path(req, role, mac), used);
 }
 
@@ -132,7 +132,7 @@ static json_t *or_empty(json_t *given, json_t *empty)
 static json_t *new_secret(struct request *req, int64_t uses, int64_t ttl_s)
 {
     char accessor[37];
-    int64_t now_ns = clock_wall_ns();
+    int64_t now_ns = request_time_ns(req);
     random_uuid(accessor);
     json_t *secret = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "accessor", accessor, "num_uses", (json_int_t)uses,
                                "ttl", (json_int_t)ttl_s, "created", (json_int_t)now_ns, "updated", (json_int_t)now_ns,
@@ -151,7 +151,7 @@ static int store_new(struct request *req, const json_t *role, const char *secret
     if (mac == NULL)
         return ERR_SEALED;
     int rc = load_by_mac(req, role, mac, &there);
-    if (rc == OK && is_over(there))
+    if (rc == OK && is_over(req, there))
         rc = delete_secret(req, role, mac, there) == OK ? ERR_NOTFOUND : ERR_IO;
     if (rc == OK)
         return fail(req, ERR_INTERNAL,
@@ -312,7 +312,7 @@ int secret_accessor_lookup(struct request *req)
     const json_t *secret;
     const char *mac;
     int rc = find_by_accessor(req, &role, &mac, &secret);
-    if (rc == OK && !is_over(secret))
+    if (rc == OK && !is_over(req, secret))
         reply_secret(req, secret);
     else if (rc == OK || (rc == ERR_NOTFOUND && req->err.text[0] == '\0')) {
         reply_data(req, json_pack("{s:s}", "error", no_accessor(req)));
@@ -351,7 +351,7 @@ static int tidy_role(struct request *req, const char *name, int *budget)
             break;
         --*budget;
         rc = load_by_mac(req, role, json_string_value(mac), &secret);
-        if (rc == OK && is_over(secret))
+        if (rc == OK && is_over(req, secret))
             rc = delete_secret(req, role, json_string_value(mac), secret);
     }
     json_decref(macs);

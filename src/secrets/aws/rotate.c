@@ -67,7 +67,7 @@ static int begin(struct request *req, struct aws_client *client, const json_t *c
     rc = lease_begin(req, &terms,
                      json_pack("{s:s, s:s, s:s, s:o, s:I}", "type", "rotate_root", "user", *ret_user, "old",
                                json_str(config, "access_key", ""), "known", known, "begun",
-                               (json_int_t)(clock_wall_ms() / 1000)));
+                               (json_int_t)(request_time_ns(req) / 1000000000)));
     return rc == OK ? request_commit(req) : rc;
 }
 

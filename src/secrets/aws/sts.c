@@ -106,7 +106,7 @@ static int reply_session(struct request *req, const struct sts_call *call, const
 {
     const char *token = at(req, answer, call->result, "Credentials/SessionToken");
     int64_t end_ns = clock_parse_rfc3339(at(req, answer, call->result, "Credentials/Expiration"));
-    int64_t ttl_s = end_ns / 1000000000 - clock_wall_ms() / 1000;
+    int64_t ttl_s = end_ns / 1000000000 - request_time_ns(req) / 1000000000;
 
     if (end_ns < 0 || ttl_s <= 0)
         return fail(req, ERR_UPSTREAM, "Error %s: the answer does not say until when the credentials are valid",

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/json.h"
 #include "core/request.h"
 #include "secrets/kv/kv_private.h"
@@ -32,7 +31,7 @@ static int reply_version(struct request *req, const char *name, json_t *(*view)(
     const json_t *key;
     json_t *data = json_null();
     int rc = find_version(req, &key, &version);
-    bool is_gone = rc == OK && kv_version_is_gone(&version);
+    bool is_gone = rc == OK && kv_version_is_gone(req, &version);
     if (rc == OK && is_gone)
         reply_status(req, 404);
     else if (rc == OK)
@@ -192,7 +191,7 @@ int kv_data_patch(struct request *req)
         rc = check_cas(req, key, &config);
     if (rc != OK)
         return rc;
-    if (!kv_version_is_gone(&version))
+    if (!kv_version_is_gone(req, &version))
         return patch_version(req, key, &version, &config, patch);
     reply_data(req, kv_key_describe_version(key, &version));
     reply_status(req, 404);
@@ -206,21 +205,19 @@ typedef int version_change(struct request *req, json_t *key, struct kv_version *
 
 static int mark_deleted(struct request *req, json_t *key, struct kv_version *version, const struct kv_limits *config)
 {
-    (void)req;
     (void)config;
-    if (kv_version_is_gone(version))
+    if (kv_version_is_gone(req, version))
         return OK;
-    version->deleted_ns = clock_wall_ns();
+    version->deleted_ns = request_time_ns(req);
     kv_key_set_version(key, version);
     return OK;
 }
 
 static int mark_undeleted(struct request *req, json_t *key, struct kv_version *version, const struct kv_limits *config)
 {
-    (void)req;
     if (version->is_destroyed)
         return OK;
-    version->deleted_ns = kv_key_deletion_ns(key, config, clock_wall_ns());
+    version->deleted_ns = kv_key_deletion_ns(key, config, request_time_ns(req));
     kv_key_set_version(key, version);
     return OK;
 }

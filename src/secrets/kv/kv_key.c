@@ -54,7 +54,7 @@ int kv_key_load_or_make(struct request *req, json_t **ret_key)
         return rc;
     char id[25];
     random_base62(id, sizeof id - 1);
-    json_int_t now = clock_wall_ns();
+    json_int_t now = request_time_ns(req);
     json_t *key = json_pack("{s:s, s:i, s:i, s:I, s:I, s:i, s:{}}", "id", id, "current", 0, "oldest", 0, "created", now,
                             "updated", now, "metadata_version", 0, "versions");
     request_own(req, key);
@@ -147,9 +147,9 @@ json_t *kv_key_describe_versions(const json_t *key)
     return data;
 }
 
-bool kv_version_is_gone(const struct kv_version *version)
+bool kv_version_is_gone(const struct request *req, const struct kv_version *version)
 {
-    return version->is_destroyed || (version->deleted_ns != 0 && version->deleted_ns <= clock_wall_ns());
+    return version->is_destroyed || (version->deleted_ns != 0 && version->deleted_ns <= request_time_ns(req));
 }
 
 /* The shorter of the mount's and the key's time; either may say never. */
@@ -215,7 +215,7 @@ static int prune(struct request *req, json_t *key, const struct kv_limits *confi
 int kv_version_add(struct request *req, json_t *key, const struct kv_limits *config, json_t *data,
                    struct kv_version *ret_version)
 {
-    int64_t now_ns = clock_wall_ns();
+    int64_t now_ns = request_time_ns(req);
     struct kv_version version = {
         .number = kv_key_current(key) + 1,
         .created_ns = now_ns,

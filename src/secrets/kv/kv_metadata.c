@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/json.h"
 #include "core/request.h"
 #include "secrets/kv/kv_private.h"
@@ -263,7 +262,7 @@ static int change_key(struct request *req, json_t *key, bool is_patch)
         return rc;
     warn_of_mandate(req, &config);
     kv_limits_write(key, &limits);
-    json_object_set_new(key, "updated", json_integer(clock_wall_ns()));
+    json_object_set_new(key, "updated", json_integer(request_time_ns(req)));
     json_object_set_new(key, "metadata_version", json_integer(json_int(key, "metadata_version", 0) + 1));
     return kv_key_save(req, key);
 }

@@ -74,7 +74,7 @@ json_t *kv_key_describe_version(const json_t *key, const struct kv_version *vers
 json_t *kv_key_describe_versions(const json_t *key);
 /* When a version that is made or undeleted now ends by itself; 0: never. */
 int64_t kv_key_deletion_ns(const json_t *key, const struct kv_limits *config, int64_t now_ns);
-bool kv_version_is_gone(const struct kv_version *version);
+bool kv_version_is_gone(const struct request *req, const struct kv_version *version);
 /* RFC 3339, "" for 0: a new reference. */
 json_t *kv_time(int64_t wall_ns);
 

@@ -26,7 +26,7 @@ static void test_whole(void **state)
     assert_int_equal(identity_own(context, named, sizeof named, &err), OK);
     assert_string_equal(named, "node-1");
     const X509 *certificate = SSL_CTX_get0_certificate(context);
-    time_t before = time(NULL) - 59 * 60, after = time(NULL) + 9 * 365 * 86400l;
+    time_t before = 365 * 86400l, after = time(NULL) + 9 * 365 * 86400l;
     assert_true(X509_cmp_time(X509_get0_notBefore(certificate), &before) < 0);
     assert_true(X509_cmp_time(X509_get0_notAfter(certificate), &after) > 0);
     assert_int_equal(X509_check_host((X509 *)certificate, "node-1.coffer", 0, 0, NULL), 1);
