@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cluster_time.c — what time it is for the cluster (docs/decisions/0006-cluster-time.md).
+ * cluster_time.c — what time it is for the cluster (docs/decisions/0010-cluster-time.md).
  *
  * Time passes by each node's own steady clock, and is handed on: in the entries of the log, below which nobody's time
  * may be, and in the status that nodes tell each other. A node that has just started takes it from another. If none

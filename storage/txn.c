@@ -22,6 +22,7 @@ int txn_begin(struct store *store, struct barrier *barrier, struct txn **ret_txn
     struct txn *txn = calloc(1, sizeof *txn);
     if (txn == NULL)
         abort();
+    txn->store = store;
     txn->barrier = barrier;
     txn->view = view;
     arena_init(&txn->arena);
@@ -45,7 +46,32 @@ void txn_free(struct txn *txn)
 
 uint64_t txn_index(const struct txn *txn)
 {
-    return store_view_index(txn->view);
+    return txn->was_released ? txn->index : store_view_index(txn->view);
+}
+
+void txn_release(struct txn *txn)
+{
+    if (txn == NULL || txn->view == NULL)
+        return;
+    txn->index = txn_index(txn);
+    txn->was_released = true;
+    store_view_end(txn->view);
+    txn->view = NULL;
+}
+
+int txn_view(struct txn *txn, struct store_view **ret_view)
+{
+    int rc = txn->view == NULL ? store_view_begin(txn->store, &txn->view, NULL) : OK;
+    *ret_view = txn->view;
+    return rc;
+}
+
+/* Reads a record of the snapshot; the value is valid until the transaction is released or freed. */
+static int view_get(struct txn *txn, const unsigned char *key, const void **ret_value, size_t *ret_len)
+{
+    struct store_view *view;
+    int rc = txn_view(txn, &view);
+    return rc == OK ? store_view_get(view, key, ret_value, ret_len) : rc;
 }
 
 /* ---- Keys, and what was relied on ---- */
@@ -132,7 +158,7 @@ static int is_in_snapshot(struct txn *txn, const unsigned char *key, bool *ret_f
     const void *value;
     size_t len;
     note_existence(txn, key);
-    int rc = store_view_get(txn->view, key, &value, &len);
+    int rc = view_get(txn, key, &value, &len);
     if (rc != OK && rc != ERR_NOTFOUND)
         return rc;
     *ret_found = rc == OK;
@@ -210,7 +236,7 @@ static int find_record(struct txn *txn, const char *path_text, struct found *ret
         return write_is_put(ret->write) ? OK : ERR_NOTFOUND;
     ret->write = NULL;
     note_record(txn, ret->key);
-    return store_view_get(txn->view, ret->key, &ret->stored, &ret->len);
+    return view_get(txn, ret->key, &ret->stored, &ret->len);
 }
 
 static int parse_found(struct txn *txn, const struct found *found, json_t **ret_value)
@@ -327,9 +353,12 @@ static int next_kept(struct txn *txn, const unsigned char *dir, const unsigned c
                      unsigned char ret_key[STORE_KEY_SIZE])
 {
     unsigned char key[STORE_KEY_SIZE];
-    int rc = store_view_next(txn->view, dir, from, key);
+    struct store_view *view;
+    int rc = txn_view(txn, &view);
+    if (rc == OK)
+        rc = store_view_next(view, dir, from, key);
     while (rc == OK && is_deleted(txn, key))
-        rc = store_view_next(txn->view, dir, key, key);
+        rc = store_view_next(view, dir, key, key);
     if (rc == OK)
         memcpy(ret_key, key, STORE_KEY_SIZE);
     return rc;
@@ -408,7 +437,7 @@ int txn_get_clear(struct txn *txn, enum txn_clear record, struct buf *ret)
         return OK;
     }
     note_record(txn, key);
-    int rc = store_view_get(txn->view, key, &value, &len);
+    int rc = view_get(txn, key, &value, &len);
     if (rc == OK)
         buf_put(ret, value, len);
     return rc;

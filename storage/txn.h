@@ -34,8 +34,14 @@ struct txn;
 int txn_begin(struct store *store, struct barrier *barrier, struct txn **ret_txn, struct err *err) MUST_CHECK;
 /* Wipes and frees; NULL is fine. */
 void txn_free(struct txn *txn);
-/* The applied index of the snapshot. */
+/* The applied index of the snapshot; of the first one, after txn_release(). */
 uint64_t txn_index(const struct txn *txn);
+/*
+ * Lets go of the snapshot while there is something long to wait for: an old one keeps the store from using pages again.
+ * What is read afterwards comes from a newer one. The commit still finds out whether anything that was read, before or
+ * after, has changed since the first. NULL is fine.
+ */
+void txn_release(struct txn *txn);
 
 /* A new reference. ERR_NOTFOUND; ERR_SEALED; ERR_CORRUPT. */
 int txn_get(struct txn *txn, const char *path, json_t **ret_value) MUST_CHECK;

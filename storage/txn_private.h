@@ -29,8 +29,11 @@ struct write {
 };
 
 struct txn {
+    struct store *store;
     struct barrier *barrier;
-    struct store_view *view;
+    struct store_view *view; /* NULL after txn_release(): see txn_view() */
+    bool was_released;
+    uint64_t index; /* then: of the first view */
     struct arena arena;
     struct buf scratch; /* what was last decrypted */
     struct buf reads;   /* ids, see batch_private.h */
@@ -46,6 +49,8 @@ struct txn {
     unsigned char witness[STORE_KEY_SIZE];
 };
 
+/* The snapshot to read from, which may have to be made. Once before each use; errors as txn_begin(). */
+int txn_view(struct txn *txn, struct store_view **ret_view) MUST_CHECK;
 int txn_key(struct txn *txn, struct path path, unsigned char ret_key[STORE_KEY_SIZE]) MUST_CHECK;
 void txn_note_read(struct txn *txn, const unsigned char id[ID_SIZE]);
 /* This transaction's own write of a record, or NULL. */

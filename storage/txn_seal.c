@@ -49,7 +49,7 @@ int txn_seal(struct txn *txn, struct batch **ret_batch, struct err *err)
     struct batch *batch = calloc(1, sizeof *batch);
     if (batch == NULL)
         abort();
-    batch->index = store_view_index(txn->view);
+    batch->index = txn_index(txn);
     buf_put(&batch->reads, txn->reads.data, txn->reads.len);
     int rc = OK;
     for (size_t i = 0; i < txn->n_writes && rc == OK; i++) {

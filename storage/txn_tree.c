@@ -93,8 +93,9 @@ static int names_read(struct names *names)
     for (size_t i = 0; i < txn->n_writes && !is_enough(names); i++)
         if (write_is_put(txn->writes[i]) && memcmp(txn->writes[i]->key, dir, sizeof dir) == 0)
             names_add(names, txn->writes[i]->name);
-    if (!is_enough(names))
-        rc = store_view_scan(txn->view, dir, visit_record, names);
+    struct store_view *view;
+    if (!is_enough(names) && (rc = txn_view(txn, &view)) == OK)
+        rc = store_view_scan(view, dir, visit_record, names);
     return rc == ERR_BUSY && is_enough(names) ? OK : rc;
 }
 

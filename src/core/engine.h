@@ -152,7 +152,10 @@ void reply_lease_duration(struct request *req, int64_t seconds);
  * snapshot. ERR_NOTLEADER and ERR_UNAVAILABLE end the request: nothing further may be done outside.
  */
 int request_commit(struct request *req) MUST_CHECK;
-/* OK while this node still leads in the request's epoch and the request's time is not up. Ask before each outside call.
+/*
+ * OK while this node still leads in the request's epoch and the request's time is not up. Ask before each outside call,
+ * which may take long: it lets go of the snapshot, and what is read afterwards comes from a newer one. Whether anything
+ * that was read has changed since the first is still found out by the commit.
  */
 int request_still_leading(struct request *req) MUST_CHECK;
 

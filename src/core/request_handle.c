@@ -10,6 +10,7 @@
 #include "core/field.h"
 #include "core/request_private.h"
 #include "core/token.h"
+#include "storage/txn.h"
 
 enum step_result step_audit_request(struct request *req)
 {
@@ -78,6 +79,7 @@ enum step_result step_handle(struct request *req)
         req->rc = answer_help(req);
     else if (has_flag(req, ROUTE_BLOCKS)) {
         req->step++;
+        txn_release(req->txn); /* its turn may come late */
         pool_run(req->core->pool, handle_blocking, req);
         return WAIT;
     } else

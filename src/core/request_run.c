@@ -11,6 +11,7 @@
 
 int request_still_leading(struct request *req)
 {
+    txn_release(req->txn);
     if (clock_steady_ms() - req->started_ms > REQUEST_MS_MAX)
         return fail(req, ERR_TIMEOUT, "the request took longer than %d s", REQUEST_MS_MAX / 1000);
     struct cluster *cluster = req->core->cluster;

@@ -507,6 +507,40 @@ static void test_too_large(void **state)
     free(text);
 }
 
+/* Somebody else's write comes while the snapshot is let go. */
+static void check_release(struct fixture *f, const char *path, bool reads_before, int outcome)
+{
+    struct txn *txn = begin(f);
+    uint64_t index = txn_index(txn);
+    if (reads_before)
+        assert_string_equal(text_at(txn, "a/x"), "old");
+    put(txn, "a/own", "own");
+    txn_release(txn);
+    put_now(f, path, "new");
+    txn_release(txn);
+    assert_string_equal(text_at(txn, "a/own"), "own");
+    assert_string_equal(text_at(txn, path), "new");
+    assert_int_equal(txn_index(txn), index);
+    assert_int_equal(commit(f, txn), outcome);
+}
+
+static void test_release(void **state)
+{
+    struct fixture *f = *state;
+    put_now(f, "a/x", "old");
+    put_now(f, "a/y", "old");
+    check_release(f, "b/unread", false, ERR_CONFLICT); /* read later, but changed since the first snapshot */
+    put_now(f, "a/x", "old");
+    check_release(f, "a/x", true, ERR_CONFLICT);
+    struct txn *txn = begin(f);
+    assert_string_equal(text_at(txn, "a/y"), "old");
+    txn_release(txn);
+    put_now(f, "c/other", "new");
+    put(txn, "a/own", "own");
+    assert_string_equal(text_at(txn, "a/y"), "old");
+    assert_int_equal(commit(f, txn), OK);
+}
+
 static void test_nothing_to_write(void **state)
 {
     struct fixture *f = *state;
@@ -550,6 +584,7 @@ int main(void)
         TEST("records in clear are in no directory", test_clear_hidden),
         TEST("a sealed barrier is found out at every call that needs it", test_sealed),
         TEST("a batch that no entry could hold is refused", test_too_large),
+        TEST("a snapshot that was let go is replaced by a newer one, and conflicts are still found", test_release),
         TEST("what was made and deleted again leaves nothing to write", test_nothing_to_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
