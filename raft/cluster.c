@@ -132,6 +132,8 @@ static int copy_options(struct cluster *cluster, const struct cluster_options *o
     if (rc == OK && (size_t)snprintf(cluster->raft_dir, sizeof cluster->raft_dir, "%s/raft", options->dir) >=
                         sizeof cluster->raft_dir)
         rc = err_set(err, ERR_INVALID, "the directory's name is too long");
+    snprintf(cluster->log_dir, sizeof cluster->log_dir, "%.*s/log", (int)sizeof cluster->log_dir - 8,
+             cluster->raft_dir);
     return rc;
 }
 
@@ -167,6 +169,7 @@ int cluster_start_driver(struct cluster *cluster, struct err *err)
     } else {
         driver_set_sealed(cluster->driver, cluster->sealed);
         driver_set_autopilot(cluster->driver, &cluster->autopilot);
+        driver_set_cramped(cluster->driver, cluster->cramped);
     }
     buf_close(&members);
     return rc;
@@ -220,7 +223,11 @@ static int open_all(struct cluster *cluster, struct err *err)
     if (rc == OK)
         rc = worker_start(&cluster->applier, cluster, cluster_apply_tasks);
     if (rc == OK)
+        rc = worker_start(&cluster->watcher, cluster, cluster_disk_watch);
+    if (rc == OK)
         rc = cluster_start_driver(cluster, err);
+    if (rc == OK)
+        task_queue_put(&cluster->watcher.queue, &cluster->watch, NULL);
     if (rc == OK && identity_exists(cluster->raft_dir))
         rc = cluster_open_net(cluster, err);
     if (rc == OK) {
@@ -293,6 +300,7 @@ static void run_stop(struct cluster *cluster, struct task *task)
     atomic_store(&cluster->lead_epoch, 0);
     /* What the driver lent to the applier it takes back when it is stopped. */
     worker_stop(&cluster->applier);
+    worker_stop(&cluster->watcher);
     if (cluster->driver != NULL)
         driver_stop(cluster->driver);
     cluster->driver = NULL;

@@ -126,10 +126,10 @@ struct cluster_member {
     bool non_leader;
     bool leader;
     bool self;
-    bool sealed;            /* as it last said */
-    int64_t sealed_for_ms;  /* so long it is sealed, or unsealed; -1 unknown */
-    int64_t clock_skew_ms;  /* how far its wall clock is ahead of cluster time; 0 while unknown */
-    uint64_t match_index;   /* this and what follows: known to the leader only */
+    bool sealed;           /* as it last said */
+    int64_t sealed_for_ms; /* so long it is sealed, or unsealed; -1 unknown */
+    int64_t clock_skew_ms; /* how far its wall clock is ahead of cluster time; 0 while unknown */
+    uint64_t match_index;  /* this and what follows: known to the leader only */
     uint64_t match_term;
     int64_t last_contact_ms; /* since the leader heard it; -1 when not the leader or never */
     int64_t stable_for_ms;   /* so long it has been well by struct cluster_autopilot; -1: it is not */
@@ -152,6 +152,17 @@ typedef void cluster_submit_cb(void *arg, int rc, uint64_t index);
  */
 void cluster_submit(struct cluster *cluster, uint64_t epoch, const void *entry, size_t len, cluster_submit_cb *cb,
                     void *arg);
+
+/* ---- Room on the disks of log and state ---- */
+
+enum cluster_room {
+    CLUSTER_ROOM_ENOUGH,
+    CLUSTER_ROOM_LOW,    /* what makes the store grow should be refused: for callers to see to */
+    CLUSTER_ROOM_SCARCE, /* and this node hands leadership over to one that has room, if there is one */
+};
+enum cluster_room cluster_room(struct cluster *cluster);
+/* Something else keeps this node from its work (its audit log cannot be written): another leads, if one can. */
+void cluster_set_hindered(struct cluster *cluster, bool is_hindered);
 
 /* ---- Time ---- */
 

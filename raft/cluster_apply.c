@@ -79,6 +79,7 @@ static bool apply_all(struct cluster *cluster, const struct store_entry *entries
         if (!was_stuck) {
             log_error("raft", "%s: nothing is acknowledged until there is room", err_text(&err));
             cluster_post_stuck(cluster, false, true);
+            cluster_disk_give_up(cluster);
         }
         was_stuck = true;
         if (!worker_rest(&cluster->applier, RETRY_MS))

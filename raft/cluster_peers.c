@@ -122,12 +122,14 @@ static void forget_strangers(struct cluster *cluster)
 
 #define TRAIT_SEALED     1
 #define TRAIT_NON_LEADER 2
+#define TRAIT_CRAMPED    4
 
 static void tell(struct cluster *cluster, const char *node_id)
 {
     struct buf frame = BUF_INIT;
     buf_put_u64(&frame, cluster->id);
-    buf_put_u8(&frame, (cluster->sealed ? TRAIT_SEALED : 0) | (cluster->options.non_leader ? TRAIT_NON_LEADER : 0));
+    buf_put_u8(&frame, (cluster->sealed ? TRAIT_SEALED : 0) | (cluster->options.non_leader ? TRAIT_NON_LEADER : 0) |
+                           (cluster->cramped ? TRAIT_CRAMPED : 0));
     buf_put_u64(&frame, cluster_now() - cluster->sealed_since);
     buf_put_block(&frame, cluster->cluster_addr, strlen(cluster->cluster_addr));
     buf_put_block(&frame, cluster->api_addr, strlen(cluster->api_addr));
@@ -176,7 +178,8 @@ static int64_t get_time(struct reader *reader)
     return (int64_t)ns;
 }
 
-/* What a status says, into `told`, which begins as what was known of the peer; and cluster time as the peer knows it. */
+/* What a status says, into `told`, which begins as what was known of the peer; and cluster time as the peer knows it.
+ */
 static int read_status(const void *payload, size_t len, struct cluster_peer *told, int64_t *ret_time_ns)
 {
     struct reader reader = reader_of(payload, len);
@@ -184,8 +187,9 @@ static int read_status(const void *payload, size_t len, struct cluster_peer *tol
     told->id = reader_u64(&reader);
     uint8_t traits = reader_u8(&reader);
     uint64_t sealed_for = reader_u64(&reader);
-    told->traits =
-        (struct driver_traits){.sealed = (traits & TRAIT_SEALED) != 0, .non_leader = (traits & TRAIT_NON_LEADER) != 0};
+    told->traits = (struct driver_traits){.sealed = (traits & TRAIT_SEALED) != 0,
+                                          .non_leader = (traits & TRAIT_NON_LEADER) != 0,
+                                          .cramped = (traits & TRAIT_CRAMPED) != 0};
     told->heard = cluster_now();
     told->sealed_since = sealed_for < told->heard ? told->heard - sealed_for : 1;
     bool has_texts = get_text(&reader, told->addr, sizeof told->addr) &&
@@ -203,7 +207,7 @@ static bool is_news(const struct cluster_peer *before, const struct cluster_peer
 {
     return before->id != now->id || strcmp(before->addr, now->addr) != 0 ||
            strcmp(before->api_addr, now->api_addr) != 0 || before->traits.sealed != now->traits.sealed ||
-           before->traits.non_leader != now->traits.non_leader;
+           before->traits.non_leader != now->traits.non_leader || before->traits.cramped != now->traits.cramped;
 }
 
 static void take_status(struct cluster *cluster, const char *node_id, const void *payload, size_t len)

@@ -128,7 +128,7 @@ struct cluster_time {
 
 struct cluster {
     struct cluster_options options;
-    char raft_dir[4096];
+    char raft_dir[4096], log_dir[4096];
     char node_id[CLUSTER_NODE_ID_MAX], listen_addr[CLUSTER_ADDR_MAX], cluster_addr[CLUSTER_ADDR_MAX],
         api_addr[CLUSTER_ADDR_MAX];
     uint64_t id;
@@ -148,7 +148,7 @@ struct cluster {
     bool closing;
     bool standing_changed;
     bool log_full, state_full;
-    bool sealed;
+    bool sealed, cramped;
     uint64_t sealed_since; /* or unsealed */
     struct cluster_autopilot autopilot;
     struct cluster_peer peers[CLUSTER_PEERS_MAX];
@@ -159,7 +159,10 @@ struct cluster {
     struct task *finished, **finished_end; /* requests that are answered once the standing is published */
     uint64_t members_seen;                 /* a digest of those whom the net was told of */
     /* workers */
-    struct worker writer, applier;
+    struct worker writer, applier, watcher;
+    struct task watch;
+    atomic_int room; /* enum cluster_room */
+    atomic_bool is_hindered;
     /* snapshots */
     pthread_mutex_t import_lock;
     bool importing;
@@ -220,6 +223,11 @@ void cluster_reopen_net(struct cluster *cluster, struct call *call);
 
 /* ---- cluster_channel.c ---- */
 void cluster_channel_opened(void *ctx, struct channel *channel);
+
+/* ---- cluster_disk.c ---- */
+void cluster_disk_watch(struct cluster *cluster, struct task *tasks);
+/* A write found no room: gives up what is kept for that case. Any thread. */
+void cluster_disk_give_up(struct cluster *cluster);
 
 /* ---- cluster_time.c ---- */
 /* An entry that was made at this time is applied here: it is not earlier now. Any thread. */

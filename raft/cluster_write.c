@@ -119,6 +119,7 @@ static bool write_group(struct cluster *cluster, const struct journal_op *ops, s
         if (!was_stuck) {
             log_error("raft", "%s: nothing is acknowledged until there is room", err_text(&err));
             cluster_post_stuck(cluster, true, true);
+            cluster_disk_give_up(cluster);
         }
         was_stuck = true;
         if (!worker_rest(&cluster->writer, RETRY_MS))

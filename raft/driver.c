@@ -9,8 +9,10 @@
 
 #include "raft/driver_private.h"
 
-/* So many election timeouts a node that is not to lead leaves the election to the others. */
+/* So many election timeouts a node that is not to lead leaves the election to the others, */
 #define LAST_RESORT_TIMEOUTS 10
+/* and so many one that can hardly write. */
+#define CRAMPED_TIMEOUTS 4
 
 /* ---- Little helpers ---- */
 
@@ -117,17 +119,29 @@ void driver_stop(struct driver *driver)
 
 /* ---- Time ---- */
 
+/* How many of its timeouts this node leaves the election to others. */
+static unsigned patience(const struct driver *driver)
+{
+    if (driver_is_sole_voter(driver))
+        return 0;
+    if (driver->options.non_leader)
+        return LAST_RESORT_TIMEOUTS;
+    return driver->cramped && driver->raft.state == RAFT_FOLLOWER ? CRAMPED_TIMEOUTS : 0;
+}
+
 /*
  * When this node may stand for election at the earliest. Who is not to lead waits until the others have had time to
- * elect one of them; then it stands all the same, for it may be the only one that has all of the log.
+ * elect one of them; then it stands all the same, for it may be the only one that has all of the log. Who cannot write
+ * its log asks again later.
  */
 static uint64_t stands_from(const struct driver *driver)
 {
     uint64_t start = driver->raft.election_timer_start;
     uint64_t timeout = raft_timeout(&driver->raft) - start; /* drawn by lot, so that two do not stand in step */
-    uint64_t last_resort = start + LAST_RESORT_TIMEOUTS * timeout;
-    bool waits = driver->options.non_leader && !driver_is_sole_voter(driver) && last_resort > driver->rests_until;
-    return waits ? last_resort : driver->rests_until;
+    uint64_t late = patience(driver) > 0 ? start + patience(driver) * timeout : 0;
+    if (driver->log_stuck && driver->raft.state == RAFT_FOLLOWER)
+        late = driver_now(driver) + driver->options.heartbeat_ms;
+    return late > driver->rests_until ? late : driver->rests_until;
 }
 
 bool driver_rests(const struct driver *driver)

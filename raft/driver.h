@@ -150,11 +150,17 @@ void driver_snapshot_sent(struct driver *driver, uint64_t to);
 struct driver_traits {
     bool sealed;
     bool non_leader;
+    bool cramped; /* can hardly write any more */
 };
 void driver_peer_told(struct driver *driver, uint64_t peer, const struct driver_traits *traits);
 void driver_set_sealed(struct driver *driver, bool is_sealed);
 /* What a leader may do with the members by itself; until told otherwise the defaults of cluster_autopilot_default(). */
 void driver_set_autopilot(struct driver *driver, const struct cluster_autopilot *autopilot);
+/*
+ * Whether this node can hardly write any more (its disk is nearly full, or its audit log's): as leader it hands over to
+ * one that is fitter, and it stands for election only when none of the others has.
+ */
+void driver_set_cramped(struct driver *driver, bool is_cramped);
 
 /* ---- Requests: another code than OK is the answer; OK means that ops.done will tell. ---- */
 

@@ -128,25 +128,37 @@ bool driver_is_online(const struct driver *driver, uint64_t id)
 
 /* ---- Handing over ---- */
 
-/* The voter that may lead, is there and has most of the log; unsealed ones before sealed, or alone. 0 for none. */
-static uint64_t best_successor(struct driver *driver, bool unsealed_only)
+/*
+ * How ill a node is fit to lead. A sealed one serves nobody, one that is not to lead is there for other reasons, one
+ * whose disk is nearly full serves reads.
+ */
+static unsigned unfitness(const struct driver_traits *traits)
+{
+    return 4u * traits->sealed + 2u * traits->non_leader + traits->cramped;
+}
+
+#define UNFIT_MOST 7
+
+/* The voter that may lead, is there and fittest, no less than told; of equals, the one with most of the log. 0 for
+ * none. */
+static uint64_t best_successor(struct driver *driver, unsigned unfit_most)
 {
     const struct raft_configuration *configuration = &driver->raft.configuration;
     uint64_t best = 0, best_match = 0;
-    bool best_sealed = true;
+    unsigned best_unfit = UNFIT_MOST;
     for (unsigned i = 0; i < configuration->n; i++) {
         uint64_t id = configuration->servers[i].id;
         if (id == driver->raft.id || configuration->servers[i].role != RAFT_VOTER || !driver_is_online(driver, id))
             continue;
         const struct driver_traits *traits = &driver_peer(driver, id)->traits;
-        bool is_sealed = traits->sealed;
+        unsigned unfit = unfitness(traits);
         uint64_t match = driver_match(driver, id);
-        if (traits->non_leader || (is_sealed && unsealed_only))
+        if (traits->non_leader || unfit > unfit_most)
             continue;
-        if (best == 0 || (best_sealed && !is_sealed) || (best_sealed == is_sealed && match > best_match)) {
+        if (best == 0 || unfit < best_unfit || (unfit == best_unfit && match > best_match)) {
             best = id;
             best_match = match;
-            best_sealed = is_sealed;
+            best_unfit = unfit;
         }
     }
     return best;
@@ -199,10 +211,16 @@ int driver_transfer(struct driver *driver, uint64_t to, unsigned rest_ms, void *
     if (rc != OK)
         return rc;
     if (to == 0)
-        to = best_successor(driver, false);
+        to = best_successor(driver, UNFIT_MOST);
     if (to == 0)
         return err_set(err, ERR_UNAVAILABLE, "there is no other voter that could lead");
     return begin_transfer(driver, to, rest_ms, token, err);
+}
+
+static struct driver_traits own_traits(const struct driver *driver)
+{
+    return (struct driver_traits){
+        .sealed = driver->sealed, .non_leader = driver->options.non_leader, .cramped = driver->cramped};
 }
 
 /* Why this node should not lead; NULL when it may. A sealed one cannot serve, one without room cannot acknowledge. */
@@ -212,18 +230,20 @@ static const char *reason_against(const struct driver *driver)
         return "the log has no room";
     if (driver->options.non_leader)
         return "this node is configured not to lead";
-    return driver->sealed ? "this node is sealed" : NULL;
+    if (driver->sealed)
+        return "this node is sealed";
+    return driver->cramped ? "this node can hardly write any more" : NULL;
 }
 
-/* Another leads, if one can. */
+/* Another leads, if one can that is fitter. */
 static void hand_over(struct driver *driver)
 {
     uint64_t now = driver_now(driver);
     const char *reason = reason_against(driver);
     if (reason == NULL || driver->transfer.running || now < driver->handed_over + 2 * driver->options.election_ms)
         return;
-    bool is_any_better = driver->log_stuck || (driver->options.non_leader && driver->sealed);
-    uint64_t to = best_successor(driver, !is_any_better);
+    const struct driver_traits traits = own_traits(driver);
+    uint64_t to = best_successor(driver, driver->log_stuck ? UNFIT_MOST : unfitness(&traits) - 1);
     if (to == 0)
         return;
     driver->handed_over = now;
@@ -247,6 +267,13 @@ void driver_lead_tick(struct driver *driver)
 void driver_peer_told(struct driver *driver, uint64_t peer, const struct driver_traits *traits)
 {
     driver_peer(driver, peer)->traits = *traits;
+    if (driver->raft.state == RAFT_LEADER)
+        hand_over(driver);
+}
+
+void driver_set_cramped(struct driver *driver, bool is_cramped)
+{
+    driver->cramped = is_cramped;
     if (driver->raft.state == RAFT_LEADER)
         hand_over(driver);
 }

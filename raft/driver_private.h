@@ -117,7 +117,7 @@ struct driver {
     struct raft_snapshot_metadata install;
     bool log_stuck;
     uint64_t stuck_since;
-    bool sealed;
+    bool sealed, cramped;
     bool broken; /* fatal was called: nothing is done any more */
     struct fifo submissions;
     struct reads reads;

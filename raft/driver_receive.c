@@ -155,7 +155,8 @@ static bool is_acceptable(struct driver *driver, uint64_t from, const struct raf
         return false; /* comes by driver_snapshot_received() */
     case RAFT_TIMEOUT_NOW:
         /* A sole voter would lead at once and in the old term (R5); its own timeout does it right. */
-        return !driver_is_sole_voter(driver) && !driver_promise_binds(driver) && !driver_rests(driver);
+        return !driver_is_sole_voter(driver) && !driver_promise_binds(driver) && !driver->log_stuck &&
+               !driver->options.non_leader && driver_now(driver) >= driver->rests_until;
     default:
         return true;
     }

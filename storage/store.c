@@ -167,6 +167,11 @@ int store_open(const char *dir, bool verify, struct store **ret_store, struct er
     return rc;
 }
 
+const char *store_dir(const struct store *store)
+{
+    return store->dir;
+}
+
 void store_close(struct store *store)
 {
     if (store == NULL)

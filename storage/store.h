@@ -36,6 +36,8 @@ struct store;
  * Errors: ERR_CORRUPT, naming the file; ERR_NOSPACE; ERR_IO, also when another process has it open.
  */
 int store_open(const char *dir, bool verify, struct store **ret_store, struct err *err) MUST_CHECK;
+/* Where it lies; as long as the store is open. */
+const char *store_dir(const struct store *store);
 /* All views must have ended. NULL is fine. */
 void store_close(struct store *store);
 

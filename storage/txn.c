@@ -135,7 +135,7 @@ struct write *txn_find_write(const struct txn *txn, const unsigned char key[STOR
     return place != 0 ? txn->writes[place - 1] : NULL;
 }
 
-static struct write *add_write(struct txn *txn, const unsigned char *key, bool existed)
+static struct write *add_write(struct txn *txn, const unsigned char *key, bool existed, size_t old_len)
 {
     if (txn->n_writes == txn->cap_writes) {
         txn->cap_writes = txn->cap_writes > 0 ? txn->cap_writes * 2 : 8;
@@ -145,6 +145,7 @@ static struct write *add_write(struct txn *txn, const unsigned char *key, bool e
     }
     struct write *write = arena_alloc(&txn->arena, sizeof *write);
     write->existed = existed;
+    write->old_len = old_len;
     memcpy(write->key, key, STORE_KEY_SIZE);
     txn->writes[txn->n_writes++] = write;
     unsigned char id[ID_SIZE];
@@ -153,15 +154,16 @@ static struct write *add_write(struct txn *txn, const unsigned char *key, bool e
     return write;
 }
 
-static int is_in_snapshot(struct txn *txn, const unsigned char *key, bool *ret_found)
+static int is_in_snapshot(struct txn *txn, const unsigned char *key, bool *ret_found, size_t *ret_len)
 {
     const void *value;
-    size_t len;
+    size_t len = 0;
     note_existence(txn, key);
     int rc = view_get(txn, key, &value, &len);
     if (rc != OK && rc != ERR_NOTFOUND)
         return rc;
     *ret_found = rc == OK;
+    *ret_len = rc == OK ? len : 0;
     return OK;
 }
 
@@ -170,6 +172,7 @@ struct place {
     unsigned char key[STORE_KEY_SIZE];
     struct write *write; /* this transaction's, or NULL */
     bool existed;        /* in the snapshot */
+    size_t old_len;      /* there */
     bool is_there;       /* as this transaction sees it */
 };
 
@@ -180,10 +183,11 @@ static int find_place(struct txn *txn, struct path path, struct place *ret)
         return rc;
     ret->write = txn_find_write(txn, ret->key);
     if (ret->write == NULL) {
-        rc = is_in_snapshot(txn, ret->key, &ret->existed);
+        rc = is_in_snapshot(txn, ret->key, &ret->existed, &ret->old_len);
         ret->is_there = ret->existed;
     } else {
         ret->existed = ret->write->existed;
+        ret->old_len = ret->write->old_len;
         ret->is_there = write_is_put(ret->write);
     }
     return rc;
@@ -194,7 +198,7 @@ static void write_place(struct txn *txn, struct path path, const struct place *p
 {
     struct write *write = place->write;
     if (write == NULL) {
-        write = add_write(txn, place->key, place->existed);
+        write = add_write(txn, place->key, place->existed, place->old_len);
         write->name = arena_strndup(&txn->arena, path.text + path.dir_len, path.name_len);
     }
     write->kind = kind;
@@ -206,9 +210,7 @@ static void write_place(struct txn *txn, struct path path, const struct place *p
 
 static int parse_value(const void *text, size_t len, json_t **ret_value)
 {
-    json_t *value = json_read(text, len);
-    if (value == NULL)
-        value = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    json_t *value = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     if (value == NULL)
         return ERR_CORRUPT;
     *ret_value = value;
@@ -308,6 +310,12 @@ static int put_with_markers(struct txn *txn, struct path path, const void *data,
     return OK;
 }
 
+static int put_text(const char *data, size_t len, void *arg)
+{
+    buf_put(arg, data, len);
+    return 0;
+}
+
 int txn_put(struct txn *txn, const char *path_text, const json_t *value)
 {
     struct path path;
@@ -315,7 +323,8 @@ int txn_put(struct txn *txn, const char *path_text, const json_t *value)
     if (rc != OK)
         return rc;
     buf_clear(&txn->scratch);
-    json_write(&txn->scratch, value, JSON_AS_IT_IS);
+    if (json_dump_callback(value, put_text, &txn->scratch, JSON_COMPACT | JSON_ENCODE_ANY) != 0)
+        return ERR_INVALID;
     return put_with_markers(txn, path, txn->scratch.data, txn->scratch.len);
 }
 
@@ -417,6 +426,21 @@ int txn_delete(struct txn *txn, const char *path_text)
     return rc == OK && removed ? txn_prune(txn, path) : rc;
 }
 
+struct txn_growth txn_growth(const struct txn *txn)
+{
+    struct txn_growth growth = {0};
+    for (size_t i = 0; i < txn->n_writes; i++) {
+        const struct write *write = txn->writes[i];
+        bool is_put = write->kind == WRITE_PUT || write->kind == WRITE_PUT_CLEAR;
+        if (is_put && write->data == NULL) /* a directory's marker */
+            continue;
+        growth.records += is_put - (write->existed && write->kind != WRITE_NOTHING);
+        growth.bytes +=
+            (is_put ? (int64_t)write->len : 0) - (write->kind != WRITE_NOTHING ? (int64_t)write->old_len : 0);
+    }
+    return growth;
+}
+
 /* ---- Records in clear: in a directory whose key no MAC will ever be ---- */
 
 static void clear_key(enum txn_clear record, unsigned char ret_key[STORE_KEY_SIZE])
@@ -447,13 +471,14 @@ int txn_put_clear(struct txn *txn, enum txn_clear record, const void *data, size
 {
     unsigned char key[STORE_KEY_SIZE];
     bool existed = false;
+    size_t old_len = 0;
     clear_key(record, key);
     struct write *write = txn_find_write(txn, key);
     if (write == NULL) {
-        int rc = is_in_snapshot(txn, key, &existed);
+        int rc = is_in_snapshot(txn, key, &existed, &old_len);
         if (rc != OK)
             return rc;
-        write = add_write(txn, key, existed);
+        write = add_write(txn, key, existed, old_len);
     }
     write->kind = WRITE_PUT_CLEAR;
     write->data = arena_dup(&txn->arena, data, len);

@@ -85,6 +85,13 @@ int txn_put_clear(struct txn *txn, enum txn_clear record, const void *data, size
 
 bool txn_has_writes(const struct txn *txn);
 
+/* What the writes do to the size of the store. */
+struct txn_growth {
+    int64_t records; /* more than before; directories are not counted */
+    int64_t bytes;   /* of values, about */
+};
+struct txn_growth txn_growth(const struct txn *txn);
+
 struct batch;
 /* Encrypts the writes. The transaction stays readable; it must not be written to again. ERR_SEALED; ERR_TOO_LARGE. */
 int txn_seal(struct txn *txn, struct batch **ret_batch, struct err *err) MUST_CHECK;

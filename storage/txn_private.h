@@ -21,7 +21,8 @@ enum write_kind {
 /* What becomes of one record. */
 struct write {
     enum write_kind kind;
-    bool existed; /* in the snapshot */
+    bool existed;   /* in the snapshot */
+    size_t old_len; /* there, as it was stored */
     unsigned char key[STORE_KEY_SIZE];
     const char *name;
     const void *data; /* of a put */

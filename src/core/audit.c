@@ -202,7 +202,16 @@ static int log_entry(struct request *req, entry_format *format)
         n_taken += write_to(open, req, format);
     }
     pthread_rwlock_unlock(&audit->lock);
-    return n_tried == 0 || n_taken > 0 ? OK : fail(req, ERR_INTERNAL, "internal error");
+    if (n_tried == 0)
+        return OK;
+    core_note_audit(req->core, n_taken > 0);
+    if (n_taken > 0)
+        return OK;
+    if (req->route != NULL && (req->route->flags & ROUTE_RESCUES) != 0) {
+        log_warn("audit", "no audit device took the entry of a %s, which goes on all the same", req->route->path);
+        return OK;
+    }
+    return fail(req, ERR_INTERNAL, "internal error");
 }
 
 /* The request enabled or disabled a device; it is committed, but its own snapshot does not show it. */

@@ -197,9 +197,36 @@ static void wait_for_change(struct core *core, bool retry_soon)
     pthread_cond_timedwait(&core->changed, &core->mutex, &until);
 }
 
+#define HINDERED_MS 30000 /* so long another node leads rather */
+
+void core_note_audit(struct core *core, bool is_taken)
+{
+    bool was_taken = atomic_load(&core->hindered_until_ms) == 0;
+    if (is_taken && was_taken)
+        return;
+    atomic_store(&core->hindered_until_ms, is_taken ? 0 : clock_steady_ms() + HINDERED_MS);
+    if (is_taken != was_taken)
+        core_wake(core);
+}
+
+/* Whether the node's devices take entries again shows only when it leads: so after a while it may. */
+static bool note_hindrance(struct core *core, bool was_hindered)
+{
+    int64_t until_ms = atomic_load(&core->hindered_until_ms);
+    bool is_hindered = until_ms != 0 && clock_steady_ms() < until_ms;
+    if (until_ms != 0 && !is_hindered)
+        atomic_store(&core->hindered_until_ms, 0);
+    if (is_hindered && !was_hindered)
+        log_error("core", "no audit device takes entries, so no request is served: another node leads, if one can");
+    if (is_hindered != was_hindered)
+        cluster_set_hindered(core->cluster, is_hindered);
+    return is_hindered;
+}
+
 static void *lifecycle(void *arg)
 {
     struct core *core = arg;
+    bool is_hindered = false;
     pthread_setname_np(pthread_self(), "lifecycle");
     pthread_mutex_lock(&core->mutex);
     for (;;) {
@@ -212,7 +239,8 @@ static void *lifecycle(void *arg)
         if (core->is_stopping && atomic_load(&core->epoch) == 0)
             break;
         bool settled = atomic_load(&core->epoch) == wanted_epoch(core);
-        wait_for_change(core, !settled);
+        is_hindered = note_hindrance(core, is_hindered);
+        wait_for_change(core, !settled || is_hindered);
     }
     pthread_mutex_unlock(&core->mutex);
     return NULL;

@@ -35,12 +35,13 @@ struct core {
 
     atomic_uint_least64_t epoch; /* in which this node is active; 0: it is not */
     atomic_int_least64_t active_since_ns;
-    atomic_bool hands_over;        /* its leadership: requests that come now are turned away */
-    atomic_int n_taken_on;         /* requests that began in the epoch and are not answered yet */
-    atomic_int draining;           /* enum core_drain */
+    atomic_bool hands_over; /* its leadership: requests that come now are turned away */
+    atomic_int n_taken_on;  /* requests that began in the epoch and are not answered yet */
+    atomic_int draining;    /* enum core_drain */
     atomic_bool is_initialized;
-    atomic_bool is_joining; /* joining != NULL */
-    atomic_int n_requests;  /* in the pipeline */
+    atomic_bool is_joining;                 /* joining != NULL */
+    atomic_int_least64_t hindered_until_ms; /* steady clock; no audit device took an entry: 0: all is well */
+    atomic_int n_requests;                  /* in the pipeline */
 
     /* The lifecycle thread (core.c) alone makes this node active and stops it being so. */
     pthread_t lifecycle;
@@ -68,6 +69,8 @@ struct core {
     const struct mount *system_mount; /* sys/ as routed without a table: for ROUTE_LOCAL */
 };
 
+/* Whether the last entry found a device that took it; if not, another node should lead for a while. */
+void core_note_audit(struct core *core, bool is_taken);
 /* Something that decides the standing has changed. */
 void core_wake(struct core *core);
 /* Something ends sooner than the worker knew; nothing happens while not active. */

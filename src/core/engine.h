@@ -34,6 +34,9 @@ enum route_flag {
     ROUTE_INJECT = 1 << 5, /* the data stands at the envelope's top level too */
     ROUTE_LOGIN = 1 << 6,  /* a login: req->auth becomes a token that has no parent */
     ROUTE_NO_AUDIT = 1 << 7,
+    ROUTE_FREES = 1 << 8, /* makes room, sooner or later: is taken when the disk is nearly full, as each OP_DELETE is */
+    ROUTE_RESCUES =
+        1 << 9, /* takes this node out of service: is not kept from it by an audit log that cannot be written */
 };
 
 enum field_type {

@@ -53,7 +53,12 @@ enum step_result step_commit(struct request *req)
         return NEXT;
     struct batch *batch;
     struct err err = {0};
-    int rc = txn_seal(req->txn, &batch, &err);
+    int rc = request_check_room(req);
+    if (rc != OK) {
+        req->rc = rc;
+        return NEXT;
+    }
+    rc = txn_seal(req->txn, &batch, &err);
     if (rc != OK) {
         req->err = err;
         req->rc = rc;

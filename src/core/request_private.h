@@ -34,6 +34,8 @@ enum step_result step_respond(struct request *req);
 
 /* It does not hold up a hand-over of leadership any more. */
 void request_let_go(struct request *req);
+/* request_run.c: ERR_NOSPACE when the request would make the store grow and there is little room on the disk. */
+int request_check_room(struct request *req);
 /* The routes of the request's mount. */
 const struct route *request_routes(const struct request *req);
 /* Goes on with the step that is next. */

@@ -28,6 +28,20 @@ static int renew_snapshot(struct request *req)
     return txn_begin(req->core->store, req->core->barrier, &req->txn, &req->err);
 }
 
+#define GROWTH_MAX 4096 /* bytes that a change of what is there may add while there is little room */
+
+int request_check_room(struct request *req)
+{
+    bool is_freeing = req->operation == OP_DELETE || has_flag(req, ROUTE_FREES);
+    if (req->is_internal || is_freeing || cluster_room(req->core->cluster) == CLUSTER_ROOM_ENOUGH)
+        return OK;
+    struct txn_growth growth = txn_growth(req->txn);
+    if (growth.records <= 0 && growth.bytes <= GROWTH_MAX)
+        return OK;
+    return fail(req, ERR_NOSPACE,
+                "the disk of this node is nearly full: nothing that needs more room is taken until some is freed");
+}
+
 static int commit_and_wait(struct request *req)
 {
     struct batch *batch;
@@ -41,6 +55,8 @@ int request_commit(struct request *req)
 {
     int rc = OK;
     if (txn_has_writes(req->txn)) {
+        if ((rc = request_check_room(req)) != OK)
+            return rc;
         rc = commit_and_wait(req);
         if (rc != OK)
             return fail(req, rc, "%s", err_default_text(rc));

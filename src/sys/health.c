@@ -83,6 +83,9 @@ int sys_health(struct request *req)
                              "replication_dr_mode", "disabled", "server_time_utc", (json_int_t)(clock_wall_ms() / 1000),
                              "version", COFFER_VERSION, "enterprise", 0, "echo_duration_ms", 0, "clock_skew_ms",
                              (json_int_t)cluster_clock_skew_ms(core_cluster(req->core)));
+    static const char *const rooms[] = {
+        [CLUSTER_ROOM_ENOUGH] = "enough", [CLUSTER_ROOM_LOW] = "low", [CLUSTER_ROOM_SCARCE] = "scarce"};
+    json_object_set_new(data, "disk_space", json_string(rooms[cluster_room(core_cluster(req->core))]));
     if (!is_sealed) {
         json_t *status = seal_cluster(req->core);
         json_object_update(data, status);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What happens to the files: crashes, flipped bits, a full disk."""
 import errno
+import itertools
+import os
 import shutil
 import threading
 
@@ -20,7 +22,7 @@ def fill_with_data(node):
 
 def data_files(node):
     """Each kind of file once: those that hold something."""
-    return sorted(path for path in node.data_dir.rglob("*") if path.is_file() and path.name != "lock.mdb" and path.stat().st_size)
+    return sorted(path for path in node.data_dir.rglob("*") if path.is_file() and path.name not in ("lock.mdb", "reserve") and path.stat().st_size)
 
 
 def flip_bit(path, part):
@@ -197,6 +199,77 @@ def test_a_flush_that_failed_is_not_tried_again(nodes, path, code):
     node.unseal()
     node.wait_active()
     assert node.root.read("kv/before").ok(200).data == {"x": "1"}
+
+
+def fill(folder, leave):
+    """Writes a file into a file system so that `leave` bytes are left; returns its path."""
+    filler = folder / "filler"
+    free = os.statvfs(folder)
+    with open(filler, "wb", buffering=0) as file:
+        file.write(bytes(free.f_bavail * free.f_frsize - leave))
+    return filler
+
+
+@pytest.mark.needs_root
+def test_with_little_room_left_only_what_makes_the_store_grow_is_refused(nodes, small_disk):
+    node = nodes.node(data_dir=small_disk / "data")
+    node.start()
+    root = node.ready().root
+    root.write("sys/mounts/kv", type="kv").ok(204)
+    for number in range(10):
+        root.write(f"kv/{number}", x="y" * 1000).ok(204)
+    token = root.write("auth/token/create", policies=["default"]).ok(200).auth["client_token"]
+
+    def room():
+        return root.read("sys/health").ok(200).json["disk_space"]
+    assert room() == "enough"
+    filler = fill(small_disk, 1 << 20)
+    wait_for("it notices", lambda: room() == "low")
+    for answer in (root.write("kv/new", x="1"), root.write("auth/token/create", policies=["default"]),
+                   root.write("kv/1", x="y" * 100_000)):
+        assert answer.status == 503 and "nearly full" in answer.errors[0]
+    assert node.client(token).read("auth/token/lookup-self").status == 200
+    root.write("kv/1", x="z" * 1000).ok(204)
+    root.delete("kv/2").ok(204)
+    root.write("auth/token/revoke", token=token).ok(204)
+    assert node.client(token).read("auth/token/lookup-self").status == 403
+    filler.unlink()
+    wait_for("it notices", lambda: room() == "enough")
+    root.write("kv/new", x="1").ok(204)
+
+
+@pytest.mark.needs_root
+def test_on_a_disk_that_others_filled_to_the_last_block_things_can_still_be_deleted(nodes, small_disk):
+    node = nodes.node(data_dir=small_disk / "data")
+    node.start()
+    root = node.ready().root
+    root.write("sys/mounts/kv", type="kv").ok(204)
+    root.write("kv/a", x="1").ok(204)
+    reserve = node.data_dir / "raft" / "log" / "reserve"
+    wait_for("the reserve is there", reserve.exists)
+    filler = fill(small_disk, 0)
+    wait_for("it can be deleted", lambda: root.delete("kv/a").status == 204, timeout=30)
+    assert not reserve.exists()
+    numbers = itertools.count()
+    wait_for("it refuses more", lambda: root.write(f"kv/new{next(numbers)}", x="1").status == 503)
+    filler.unlink()
+    wait_for("the reserve is made again", reserve.exists)
+    wait_for("it writes", lambda: root.write("kv/b", x="1").status == 204)
+
+
+def test_an_audit_log_that_cannot_be_written_does_not_keep_a_node_from_being_sealed(nodes):
+    node = nodes.node(faults=True)
+    node.start()
+    node.ready()
+    node.enable_audit()
+    node.faults.fail("write", errno.ENOSPC, "audit.log")
+    assert node.root.read("sys/mounts").status == 500
+    node.root.write("sys/seal").ok(204)
+    assert node.status()["sealed"] is True
+    node.faults.clear()
+    node.unseal()
+    node.wait_active()
+    node.root.read("sys/mounts").ok(200)
 
 
 def test_the_data_directory_is_only_for_its_owner(node):

@@ -151,10 +151,11 @@ static const struct route routes[] = {
     {"renew", OP_UPDATE, renew, 0, "Make a token last longer.", token_fields, NULL},
     {"renew-self", OP_UPDATE, renew_self, 0, "Make the calling token last longer.", token_fields, NULL},
     {"renew-accessor", OP_UPDATE, renew_accessor, 0, "Make an accessor's token last longer.", token_fields, NULL},
-    {"revoke", OP_UPDATE, revoke, 0, "End a token and all that was made with it.", token_fields, NULL},
-    {"revoke-self", OP_UPDATE, revoke_self, 0, "End the calling token.", NULL, NULL},
-    {"revoke-accessor", OP_UPDATE, revoke_accessor, 0, "End an accessor's token.", token_fields, NULL},
-    {"revoke-orphan", OP_UPDATE, revoke_orphan, ROUTE_SUDO, "End a token; its children live on.", token_fields, NULL},
+    {"revoke", OP_UPDATE, revoke, ROUTE_FREES, "End a token and all that was made with it.", token_fields, NULL},
+    {"revoke-self", OP_UPDATE, revoke_self, ROUTE_FREES, "End the calling token.", NULL, NULL},
+    {"revoke-accessor", OP_UPDATE, revoke_accessor, ROUTE_FREES, "End an accessor's token.", token_fields, NULL},
+    {"revoke-orphan", OP_UPDATE, revoke_orphan, ROUTE_SUDO | ROUTE_FREES, "End a token; its children live on.",
+     token_fields, NULL},
     {0},
 };
 

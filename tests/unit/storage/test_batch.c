@@ -61,7 +61,7 @@ static void test_cut(void **state)
     make_entry(&entry);
     for (size_t len = 0; len < entry.len; len++) {
         assert_int_equal(entry_walk(entry.data, len, log_op, &log), ERR_CORRUPT);
-        assert_int_equal(entry_time_ms(entry.data, len), 0);
+        assert_true(len >= 9 || entry_time_ms(entry.data, len) == 0);
     }
     buf_put_u8(&entry, 0);
     assert_int_equal(entry_walk(entry.data, entry.len, log_op, &log), ERR_CORRUPT);
