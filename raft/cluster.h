@@ -139,6 +139,9 @@ int cluster_members(struct cluster *cluster, struct cluster_member ret[CLUSTER_M
 
 /* Whether it is one of them; cheap. */
 bool cluster_has_member(struct cluster *cluster, const char *node_id);
+/* The same of a node that need not run, out of its state's directory. Errors: as store_peek(); ERR_CORRUPT. */
+int cluster_peek_members(const char *state_dir, struct cluster_member ret[CLUSTER_MEMBERS_MAX], int *ret_n,
+                         struct err *err) MUST_CHECK;
 
 /* ---- Writing ---- */
 
@@ -161,6 +164,11 @@ enum cluster_room {
     CLUSTER_ROOM_SCARCE, /* and this node hands leadership over to one that has room, if there is one */
 };
 enum cluster_room cluster_room(struct cluster *cluster);
+/* With how many bytes free a file system of this size is low, or scarce. */
+struct cluster_marks {
+    uint64_t low, scarce;
+};
+void cluster_disk_marks(uint64_t size, struct cluster_marks *ret);
 /* Something else keeps this node from its work (its audit log cannot be written): another leads, if one can. */
 void cluster_set_hindered(struct cluster *cluster, bool is_hindered);
 

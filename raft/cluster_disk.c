@@ -25,27 +25,37 @@
 #define PATH_SIZE    4200
 
 struct marks {
-    uint64_t low, scarce, reserve, free;
+    struct cluster_marks at;
+    uint64_t reserve, free;
 };
+
+static uint64_t part_of(uint64_t size, uint64_t part, uint64_t max)
+{
+    return size / part < max ? size / part : max;
+}
+
+void cluster_disk_marks(uint64_t size, struct cluster_marks *ret)
+{
+    ret->low = part_of(size, LOW_PART, LOW_MAX);
+    ret->scarce = part_of(size, SCARCE_PART, SCARCE_MAX);
+}
 
 static bool read_marks(const char *dir, struct marks *ret)
 {
     struct statvfs fs;
     if (statvfs(dir, &fs) != 0)
         return false;
-    uint64_t size = (uint64_t)fs.f_blocks * fs.f_frsize;
+    cluster_disk_marks((uint64_t)fs.f_blocks * fs.f_frsize, &ret->at);
     ret->free = (uint64_t)fs.f_bavail * fs.f_frsize;
-    ret->low = size / LOW_PART < LOW_MAX ? size / LOW_PART : LOW_MAX;
-    ret->scarce = size / SCARCE_PART < SCARCE_MAX ? size / SCARCE_PART : SCARCE_MAX;
-    ret->reserve = ret->scarce / RESERVE_PART;
+    ret->reserve = ret->at.scarce / RESERVE_PART;
     return true;
 }
 
 /* What was said before holds until there is an eighth more than its mark, so that it does not change back and forth. */
 static enum cluster_room room_of(const struct marks *marks, enum cluster_room before)
 {
-    uint64_t scarce = before >= CLUSTER_ROOM_SCARCE ? marks->scarce + marks->scarce / 8 : marks->scarce;
-    uint64_t low = before >= CLUSTER_ROOM_LOW ? marks->low + marks->low / 8 : marks->low;
+    uint64_t scarce = before >= CLUSTER_ROOM_SCARCE ? marks->at.scarce + marks->at.scarce / 8 : marks->at.scarce;
+    uint64_t low = before >= CLUSTER_ROOM_LOW ? marks->at.low + marks->at.low / 8 : marks->at.low;
     return marks->free < scarce ? CLUSTER_ROOM_SCARCE : marks->free < low ? CLUSTER_ROOM_LOW : CLUSTER_ROOM_ENOUGH;
 }
 
@@ -122,8 +132,8 @@ static void tell(struct cluster *cluster, enum cluster_room room, const char *di
     };
     log_write(room == CLUSTER_ROOM_ENOUGH ? LOG_INFO : LOG_WARN, "raft",
               "%s: %s (%llu MiB free; the marks are %llu and %llu)", dir, what[room],
-              (unsigned long long)marks->free >> 20, (unsigned long long)marks->low >> 20,
-              (unsigned long long)marks->scarce >> 20);
+              (unsigned long long)marks->free >> 20, (unsigned long long)marks->at.low >> 20,
+              (unsigned long long)marks->at.scarce >> 20);
     atomic_store(&cluster->room, room);
     post_cramped(cluster);
 }
@@ -138,7 +148,7 @@ static void check(struct cluster *cluster)
         if (!read_marks(dirs[i], &marks))
             continue;
         enum cluster_room room = room_of(&marks, before);
-        if (room == CLUSTER_ROOM_ENOUGH && marks.free > marks.low + marks.reserve)
+        if (room == CLUSTER_ROOM_ENOUGH && marks.free > marks.at.low + marks.reserve)
             make_reserve(dirs[i], marks.reserve);
         if (i == 0 || room > worst) {
             worst = room;

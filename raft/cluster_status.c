@@ -185,3 +185,28 @@ bool cluster_leads(struct cluster *cluster, uint64_t epoch)
     return epoch != 0 && atomic_load(&cluster->lead_epoch) == epoch &&
            cluster_now() < atomic_load(&cluster->lead_until);
 }
+
+int cluster_peek_members(const char *state_dir, struct cluster_member ret[CLUSTER_MEMBERS_MAX], int *ret_n,
+                         struct err *err)
+{
+    struct store_position position;
+    struct raft_configuration members;
+    struct buf bytes = BUF_INIT;
+    raft_configuration_init(&members);
+    *ret_n = 0;
+    int rc = store_peek(state_dir, &position, &bytes, err);
+    if (rc == OK && bytes.len > 0 && configuration_decode(bytes.data, bytes.len, &members) != OK)
+        rc = err_set(err, ERR_CORRUPT, "%s: the list of members is damaged", state_dir);
+    for (unsigned i = 0; rc == OK && i < members.n; i++) {
+        struct member member;
+        if (member_parse(members.servers[i].address, &member) != OK)
+            continue;
+        struct cluster_member *out = &ret[(*ret_n)++];
+        *out = (struct cluster_member){.voter = members.servers[i].role == RAFT_VOTER, .last_contact_ms = -1};
+        copy_text(out->node_id, sizeof out->node_id, member.node_id);
+        copy_text(out->cluster_addr, sizeof out->cluster_addr, member.cluster_addr);
+    }
+    raft_configuration_close(&members);
+    buf_close(&bytes);
+    return rc;
+}

@@ -13,6 +13,7 @@
 #include "auth/userpass/userpass.h"
 #include "base/json.h"
 #include "cli/cli.h"
+#include "diagnose.h"
 #include "secrets/aws/aws.h"
 #include "secrets/kv/kv.h"
 #include "server.h"
@@ -35,7 +36,9 @@ static int run_server(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    static const struct cli_foreign server = {"server", "Start a Coffer server", run_server};
+    static const struct cli_foreign foreign[] = {{"server", "Start a Coffer server", run_server},
+                                                 {"operator diagnose", NULL, diagnose_main},
+                                                 {NULL, NULL, NULL}};
     json_setup();
-    return cli_main(argc, argv, &server);
+    return cli_main(argc, argv, foreign);
 }

@@ -164,6 +164,35 @@ int env_open(const char *dir, struct store_env **ret_env, struct err *err)
     return open_with(dir, 0, ret_env, err);
 }
 
+/* Without LMDB's table of readers: a writer may use pages again that are being read. So this is for a glance. */
+static int peek(MDB_env *mdb, const char *dir, struct store_position *ret_position, struct buf *ret_configuration)
+{
+    struct store_env env = {.mdb = mdb};
+    MDB_txn *txn = NULL;
+    int code = mdb_env_open(mdb, dir, MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS | MDB_NORDAHEAD, 0600);
+    if (code == 0)
+        code = mdb_txn_begin(mdb, NULL, MDB_RDONLY, &txn);
+    if (code == 0)
+        code = mdb_dbi_open(txn, NULL, 0, &env.own);
+    int rc = code == 0 ? position_read(txn, &env, ret_position, NULL, ret_configuration) : ERR_IO;
+    if (txn != NULL)
+        mdb_txn_abort(txn);
+    return rc;
+}
+
+int store_peek(const char *dir, struct store_position *ret_position, struct buf *ret_configuration, struct err *err)
+{
+    char path[STORE_PATH_MAX + 16];
+    MDB_env *mdb = NULL;
+    snprintf(path, sizeof path, "%s/data.mdb", dir);
+    if (!file_exists(path))
+        return err_set(err, ERR_NOTFOUND, "there is no %s", path);
+    int rc = mdb_env_create(&mdb) == 0 ? peek(mdb, dir, ret_position, ret_configuration) : ERR_IO;
+    if (mdb != NULL)
+        mdb_env_close(mdb);
+    return rc == OK ? OK : err_set(err, rc, "%s cannot be read: %s", path, err_default_text(rc));
+}
+
 int env_create(const char *dir, struct store_env **ret_env, struct err *err)
 {
     int rc = file_remove_tree(dir, err);

@@ -41,6 +41,15 @@ const char *store_dir(const struct store *store);
 /* All views must have ended. NULL is fine. */
 void store_close(struct store *store);
 
+/*
+ * Looks up where a store is, and its members (appended as bytes), without opening it: nothing is made or changed, and a
+ * process that has it open is not disturbed. May fail with ERR_CORRUPT by chance while that process writes.
+ * ERR_NOTFOUND when there is none.
+ */
+struct store_position;
+int store_peek(const char *dir, struct store_position *ret_position, struct buf *ret_configuration,
+               struct err *err) MUST_CHECK;
+
 /* ---- Applying: one thread ---- */
 
 enum store_entry_kind {

@@ -74,6 +74,15 @@ static void put_json(const char *time, enum log_level level, const char *module,
     json_decref(line);
 }
 
+static void (*diverted)(void *arg, enum log_level level, const char *text);
+static void *diverted_arg;
+
+void log_divert(void (*take)(void *arg, enum log_level level, const char *text), void *arg)
+{
+    diverted = take;
+    diverted_arg = arg;
+}
+
 void log_write(enum log_level level, const char *module, const char *fmt, ...)
 {
     if ((int)level < atomic_load_explicit(&level_min, memory_order_relaxed))
@@ -86,6 +95,10 @@ void log_write(enum log_level level, const char *module, const char *fmt, ...)
     for (char *c = text; *c != '\0'; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = ' '; /* what a peer sent must not forge lines */
+    if (diverted != NULL) {
+        diverted(diverted_arg, level, text);
+        return;
+    }
     clock_format_rfc3339(clock_wall_ms() * 1000000, time, sizeof time);
     if (atomic_load(&json_lines)) {
         put_json(time, level, module, text);

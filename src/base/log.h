@@ -21,6 +21,9 @@ enum log_level log_get_level(void);
 /* "trace", "debug", "info" (also ""), "warn" ("warning"), "error" ("err"). ERR_INVALID otherwise. */
 int log_parse_level(const char *text, enum log_level *ret_level);
 
+/* From now on messages go to `take` instead of standard error. For a program of one thread. */
+void log_divert(void (*take)(void *arg, enum log_level level, const char *text), void *arg);
+
 void log_write(enum log_level level, const char *module, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 #define log_trace(module, ...) log_write(LOG_TRACE, module, __VA_ARGS__)

@@ -267,13 +267,29 @@ static int dispatch(int argc, char **argv, const struct cli_foreign *foreign)
     return EXIT_LOCAL;
 }
 
+/* How many words the name is, if the arguments begin with it; else 0. */
+static int count_words(const char *name, int argc, char **argv)
+{
+    const char *space = strchr(name, ' ');
+    size_t len = space ? (size_t)(space - name) : strlen(name);
+
+    if (argc < 1 || strncmp(argv[0], name, len) != 0 || argv[0][len] != '\0')
+        return 0;
+    if (!space)
+        return 1;
+    return argc > 1 && !strcmp(argv[1], space + 1) ? 2 : 0;
+}
+
 int cli_main(int argc, char **argv, const struct cli_foreign *foreign)
 {
     static const char *const version_words[] = {"version", "-v", "-version", "--version", NULL};
     static const char *const help_words[] = {"help", "-h", "-help", "--help", NULL};
 
-    if (argc > 1 && foreign && !strcmp(argv[1], foreign->name))
-        return foreign->run(argc - 1, argv + 1);
+    for (const struct cli_foreign *each = foreign; each && each->name; each++) {
+        int words = count_words(each->name, argc - 1, argv + 1);
+        if (words > 0)
+            return each->run(argc - words, argv + words);
+    }
     secret_process_init(false);
     json_setup();
     if (argc < 2) {

@@ -39,8 +39,10 @@ void help_put_overview(FILE *out, const struct cli_foreign *foreign)
     for (int i = 0; common_names[i]; i++)
         put_line(out, common_names[i], command_find(1, (char *[]){(char *)common_names[i]}, &words)->help);
     fputs("\nOther commands:\n", out);
-    if (foreign)
-        put_line(out, foreign->name, foreign->help);
+    for (; foreign && foreign->name; foreign++) {
+        if (!strchr(foreign->name, ' '))
+            put_line(out, foreign->name, foreign->help);
+    }
     command_each("", visit_other, out);
     put_line(out, "version", "Print the version of this program");
     fputs("\n\"coffer <command> -help\" explains a command and shows an example.\n"

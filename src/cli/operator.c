@@ -300,6 +300,10 @@ const struct command operator_commands[] = {
      "typed unseen; as an argument, other users of this machine could see it.\n\n"
      "$ coffer operator unseal\n",
      unseal_options, 0, 1, COMMAND_FORMAT},
+    {"operator diagnose", NULL, "Find out why a server does not start", "",
+     "Looks at all that a server needs before it can start.\n\n"
+     "$ coffer operator diagnose -config=/etc/coffer/config.hcl\n",
+     NULL, 0, 0, 0},
     {"operator seal", operator_seal, "Seal a server at once", "",
      "Makes the server forget its keys; it answers nothing until it is unsealed again.\n\n"
      "$ coffer operator seal\n",
