@@ -147,6 +147,7 @@ int cluster_start_driver(struct cluster *cluster, struct err *err)
                                      .election_ms = (unsigned)cluster->options.election_ms,
                                      .heartbeat_ms = (unsigned)cluster->options.heartbeat_ms,
                                      .non_leader = cluster->options.non_leader,
+                                     .affirm_members = cluster->is_recovered,
                                      .keep_entries = KEEP_ENTRIES,
                                      .keep_bytes = KEEP_BYTES};
     random_bytes(&options.seed, sizeof options.seed);
@@ -218,6 +219,8 @@ static int start_threads(struct cluster *cluster)
 static int open_all(struct cluster *cluster, struct err *err)
 {
     int rc = open_disk(cluster, err);
+    if (rc == OK)
+        rc = cluster_recover(cluster, err);
     if (rc == OK)
         rc = worker_start(&cluster->writer, cluster, cluster_write_tasks);
     if (rc == OK)

@@ -146,6 +146,7 @@ struct cluster {
     bool net_closing;
     struct call *reopen; /* waits for the net to be opened anew */
     bool closing;
+    bool is_recovered; /* by peers.json, at this start */
     bool standing_changed;
     bool log_full, state_full;
     bool sealed, cramped;
@@ -264,6 +265,10 @@ int cluster_snapshot_chunk(void *ctx, void *sink, const void *chunk, size_t len)
 void cluster_snapshot_end(void *ctx, void *sink, int rc);
 /* The import is over: another may begin. */
 void cluster_import_over(struct cluster *cluster);
+
+/* ---- cluster_recover.c ---- */
+/* At the start, before any thread: takes the members from raft/peers.json, if there is one. */
+int cluster_recover(struct cluster *cluster, struct err *err) MUST_CHECK;
 
 /* ---- cluster_join.c ---- */
 void cluster_bootstrap_progress(struct cluster *cluster);

@@ -95,8 +95,9 @@ struct driver_options {
     uint64_t id; /* of this node and its disk: member.h */
     unsigned election_ms;
     unsigned heartbeat_ms;
-    uint32_t seed;   /* for election timeouts */
-    bool non_leader; /* it votes, but leads only when no other voter can, and hands over as soon as one can */
+    uint32_t seed;       /* for election timeouts */
+    bool non_leader;     /* it votes, but leads only when no other voter can, and hands over as soon as one can */
+    bool affirm_members; /* as a leader it lists the members once more: their lists were replaced on disk */
     /* What of the log is kept for peers that lag, beyond what is needed anyway. */
     uint64_t keep_entries;
     uint64_t keep_bytes;

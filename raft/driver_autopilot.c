@@ -101,6 +101,18 @@ static void promote(struct driver *driver)
     }
 }
 
+/* ---- After a recovery ---- */
+
+/* Who was not told of it, or has an older number of a member, learns it so. */
+static void affirm(struct driver *driver)
+{
+    char why[128] = "";
+    struct raft_configuration same;
+    configuration_copy(&driver->raft.configuration, &same);
+    driver->options.affirm_members = !driver_propose(driver, &same, why, sizeof why);
+    raft_configuration_close(&same);
+}
+
 /* ---- Dead servers ---- */
 
 /* Counted from when this node began to lead: before, it heard of most members by the leader only. */
@@ -134,6 +146,8 @@ void driver_autopilot_tick(struct driver *driver)
     watch(driver);
     if (driver->change.stage != CHANGE_NONE)
         return;
+    if (driver->options.affirm_members)
+        affirm(driver);
     promote(driver);
     if (driver->autopilot.cleanup_dead_servers)
         remove_dead(driver);

@@ -277,12 +277,17 @@ static int sync_ended(struct store *store, int code, struct err *err)
     return rc;
 }
 
-static int apply_locked(struct store *store, const struct store_entry *entries, size_t n, struct err *err)
+/* configuration: the members in place of the state's, or NULL. */
+static int apply_locked(struct store *store, const struct store_entry *configuration, const struct store_entry *entries,
+                        size_t n, struct err *err)
 {
-    struct apply apply = {.env = atomic_load(&store->env), .checksum = store->checksum, .position = store->position};
+    struct apply apply = {.env = atomic_load(&store->env),
+                          .checksum = store->checksum,
+                          .position = store->position,
+                          .configuration = configuration};
     if (store->has_failed)
         return err_set(err, ERR_IO, "%s could not be written earlier", store->dir);
-    if (n == 0 || entries[n - 1].index <= store->position.index)
+    if (configuration == NULL && (n == 0 || entries[n - 1].index <= store->position.index))
         return OK;
     apply.code = mdb_txn_begin(apply.env->mdb, NULL, 0, &apply.txn);
     if (apply.code != 0)
@@ -304,9 +309,20 @@ static int apply_locked(struct store *store, const struct store_entry *entries, 
 int store_apply(struct store *store, const struct store_entry *entries, size_t n, struct err *err)
 {
     pthread_mutex_lock(&store->apply_lock);
-    int rc = apply_locked(store, entries, n, err);
+    int rc = apply_locked(store, NULL, entries, n, err);
     pthread_mutex_unlock(&store->apply_lock);
     return rc;
+}
+
+int store_replace_configuration(struct store *store, const void *data, size_t len, struct err *err)
+{
+    const struct store_entry configuration = {.kind = STORE_ENTRY_CONFIGURATION, .data = data, .len = len};
+    int rc = OK;
+    pthread_mutex_lock(&store->apply_lock);
+    if (store->position.configuration_index != 0)
+        rc = apply_locked(store, &configuration, NULL, 0, err);
+    pthread_mutex_unlock(&store->apply_lock);
+    return rc == OK ? store_sync(store, err) : rc;
 }
 
 int store_sync(struct store *store, struct err *err)

@@ -78,6 +78,12 @@ int store_apply(struct store *store, const struct store_entry *entries, size_t n
 /* Makes all that was applied durable, and moves store_durable_index() up. */
 int store_sync(struct store *store, struct err *err) MUST_CHECK;
 
+/*
+ * Puts another list of members in the place of the one in the state, durably; nothing while there is none. Only for
+ * taking up what is left of a cluster, before anything else is applied.
+ */
+int store_replace_configuration(struct store *store, const void *data, size_t len, struct err *err) MUST_CHECK;
+
 struct store_position {
     uint64_t index; /* of the last applied entry; 0 when nothing was */
     uint64_t term;

@@ -172,7 +172,9 @@ const struct command autopilot_commands[] = {
      "$ coffer operator raft autopilot state\n",
      NULL, 0, 0, COMMAND_FORMAT},
     {"operator raft autopilot get-config", autopilot_get_config, "Show what the cluster does by itself", "",
-     "$ coffer operator raft autopilot get-config\n", NULL, 0, 0, COMMAND_FORMAT},
+     "Shows when a new node gets a vote, and whether dead ones are taken out.\n\n"
+     "$ coffer operator raft autopilot get-config\n",
+     NULL, 0, 0, COMMAND_FORMAT},
     {"operator raft autopilot set-config", autopilot_set_config, "Set what the cluster does by itself", "",
      "Only what is given is changed.\n\n"
      "$ coffer operator raft autopilot set-config -cleanup-dead-servers=true -min-quorum=3\n",

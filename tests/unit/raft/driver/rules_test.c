@@ -216,6 +216,7 @@ static void who_hands_over_answers_no_more_and_gives_promises_back(void **state)
     rig_lead(&rig);
     promise(2, rig.now, 300);
     assert_int_not_equal(driver_lead_until(rig.driver), 0);
+    driver_peer_told(rig.driver, 2, &(struct driver_traits){.sealed = false});
     rig_forget_sent(&rig);
     assert_int_equal(driver_transfer(rig.driver, 2, 0, NULL, NULL), OK);
     assert_int_equal(rig.sent[0].type, FRAME_READ);
