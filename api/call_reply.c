@@ -5,12 +5,13 @@
 
 #include "base/json.h"
 
-void call_send(struct http_call *call, int status, const char *location, const char *body)
+void call_send(struct http_call *call, int status, const char *location, const char *content_type, const char *body)
 {
     struct http_header header = {.name = "Location", .value = location};
     struct http_reply reply = {.status = status,
                                .headers = &header,
                                .n_headers = location != NULL,
+                               .content_type = content_type,
                                .body = body,
                                .body_len = body != NULL ? strlen(body) : 0};
 
@@ -35,7 +36,7 @@ void call_refuse(struct http_call *call, const struct refusal *refusal)
     struct arena arena;
 
     arena_init(&arena);
-    call_send(call, refusal->status, refusal->location,
+    call_send(call, refusal->status, refusal->location, NULL,
               refusal->location == NULL ? call_refusal_body(refusal, &arena) : NULL);
     arena_close(&arena);
 }

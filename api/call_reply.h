@@ -8,8 +8,8 @@
 #include "api/call_request.h"
 #include "base/arena.h"
 
-/* Answers the call. body may be NULL; location: of a redirect, or NULL. */
-void call_send(struct http_call *call, int status, const char *location, const char *body);
+/* Answers the call. body may be NULL; location: of a redirect, or NULL; content_type: NULL is JSON. */
+void call_send(struct http_call *call, int status, const char *location, const char *content_type, const char *body);
 void call_refuse(struct http_call *call, const struct refusal *refusal);
 /* The body of a refusal; of the arena. */
 const char *call_refusal_body(const struct refusal *refusal, struct arena *arena);

@@ -14,12 +14,14 @@
 #include "base/json.h"
 #include "config/config.h"
 #include "core/core.h"
+#include "core/metrics.h"
 #include "core/request.h"
 
 #define SNAPSHOT "sys/storage/raft/snapshot"
 
 struct gateway {
     struct core *core;
+    const struct config *config; /* borrowed */
     struct http_server *server;
     struct probe *probe;                   /* or NULL */
     struct forwarded_rules *forwarded_for; /* of each listener */
@@ -68,17 +70,18 @@ static void on_done(struct request *req)
 {
     struct front *front = req->front;
     struct http_call *call = front->call;
+    int status = 503;
 
     if (should_forward(req, front)) {
         forward_call(front->gateway->forward, call);
     } else if (req->redirect != NULL && redirect_is_loop(call->host, req->redirect)) {
         send_loop(req, call);
     } else {
-        int status;
         char *body = request_body(req, &status);
-        call_send(call, status, req->redirect, body);
+        call_send(call, status, req->redirect, req->content_type, body);
         json_text_free(body);
     }
+    metrics_count_response(core_metrics(req->core), status, req->arrived_us);
     request_free(req);
 }
 
@@ -118,11 +121,13 @@ static void serve(void *ctx, struct http_call *call)
 
     if (call_read_request(call, req, &refusal) != OK) {
         call_refuse(call, &refusal);
+        metrics_count_response(core_metrics(req->core), refusal.status, req->arrived_us);
         request_free(req);
         return;
     }
     struct front *front = arena_alloc(&req->arena, sizeof *front);
     *front = (struct front){.gateway = gateway, .call = call};
+    req->is_open = gateway->config->listeners[call->listener].unauthenticated_metrics_access;
     req->front = front;
     req->done = on_done;
     req->resume = on_resume;
@@ -193,6 +198,13 @@ static void gateway_free(struct gateway *gateway)
     free(gateway);
 }
 
+static long count_connections(void *ctx)
+{
+    const struct gateway *gateway = ctx;
+
+    return http_server_connections(gateway->server);
+}
+
 int gateway_start(struct core *core, const struct config *config, struct gateway **ret_gateway, struct err *err)
 {
     size_t n = config->n_listeners;
@@ -205,6 +217,7 @@ int gateway_start(struct core *core, const struct config *config, struct gateway
     if (gateway->forwarded_for == NULL)
         abort();
     gateway->core = core;
+    gateway->config = config;
     if (!core_options(core)->dev_mode)
         gateway->probe = probe_start(core_options(core)->api_addr);
     for (size_t i = 0; i < n; i++) {
@@ -221,6 +234,7 @@ int gateway_start(struct core *core, const struct config *config, struct gateway
         gateway_free(gateway);
         return rc;
     }
+    core_set_connections(core, count_connections, gateway);
     *ret_gateway = gateway;
     return OK;
 }
@@ -234,6 +248,7 @@ void gateway_stop(struct gateway *gateway, int idle_ms, int drain_ms)
 {
     if (gateway == NULL)
         return;
+    core_set_connections(gateway->core, NULL, NULL);
     bool is_clean = http_server_stop(gateway->server, idle_ms, drain_ms);
     forward_serve_stop(gateway->forward_server, drain_ms);
     if (is_clean)

@@ -77,6 +77,8 @@ struct http_server;
 int http_server_start(const struct http_listener *listeners, size_t n, int threads,
                       void (*handler)(void *ctx, struct http_call *call), void *ctx, struct http_server **ret_server,
                       struct err *err) MUST_CHECK;
+/* Connections that are open; from any thread. */
+long http_server_connections(struct http_server *server);
 /* Reads certificates and keys again; keeps the old ones where the new ones are bad. */
 int http_server_reload(struct http_server *server, struct err *err) MUST_CHECK;
 /*

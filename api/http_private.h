@@ -134,7 +134,8 @@ struct worker {
     h2o_multithread_receiver_t mailbox;
     struct port *ports; /* one for each listener */
     h2o_linklist_t conns, lingers, proxied;
-    size_t n_conns, n_calls;
+    atomic_size_t n_conns; /* written by its own thread */
+    size_t n_calls;
     atomic_int n_senders; /* threads that are just sending a message: as long, the queue must stay */
     int64_t swept_ms;
     bool is_stopping; /* has begun to stop */

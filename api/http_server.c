@@ -234,6 +234,15 @@ static int reload_listener(struct http_server *server, size_t i, struct err *err
     return OK;
 }
 
+long http_server_connections(struct http_server *server)
+{
+    long n = 0;
+
+    for (size_t i = 0; i < server->n_workers; i++)
+        n += (long)atomic_load(&server->workers[i].n_conns);
+    return n;
+}
+
 int http_server_reload(struct http_server *server, struct err *err)
 {
     int rc = OK;

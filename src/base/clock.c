@@ -32,6 +32,11 @@ int64_t clock_boot_ns(void)
     return read_ns(CLOCK_BOOTTIME);
 }
 
+int64_t clock_steady_us(void)
+{
+    return read_ns(CLOCK_MONOTONIC) / 1000;
+}
+
 void clock_format_rfc3339(int64_t wall_ns, char *ret_text, size_t size)
 {
     time_t seconds = (time_t)(wall_ns / 1000000000);

@@ -14,7 +14,8 @@ int64_t clock_wall_ms(void);
 int64_t clock_wall_ns(void);
 /* Milliseconds of a clock that only goes forward; its zero means nothing. */
 int64_t clock_steady_ms(void);
-/* The same in nanoseconds, but it counts the time in which the machine sleeps, too. */
+int64_t clock_steady_us(void); /* microseconds of the same clock */
+/* In nanoseconds, of one that counts the time in which the machine sleeps, too. */
 int64_t clock_boot_ns(void);
 
 /* RFC 3339 in UTC with nanoseconds, trailing zeroes dropped as Go prints them. Needs 40 bytes. */

@@ -66,7 +66,7 @@ static const struct config_key config_keys[] = {
     {"allow_audit_log_prefixing", KEY_OTHER, 0, NULL},
     {"unsafe_allow_api_audit_creation", KEY_OTHER, 0, NULL},
     {"disable_standby_reads", KEY_OTHER, 0, NULL},
-    {"telemetry", KEY_OTHER, 0, NULL},
+    {"telemetry", KEY_OTHER, 0, NULL}, /* config_telemetry.c */
     {"reporting", KEY_OTHER, 0, NULL},
     /* Somebody might rely on these. */
     {"ha_storage", KEY_WARN, 0, NULL},
@@ -111,6 +111,8 @@ static int read_item(const char *file, const struct hcl_item *item, struct setti
         return config_read_storage(file, item, config, err);
     if (strcmp(item->key, "seal") == 0)
         return config_read_seal(file, item, config, err);
+    if (strcmp(item->key, "telemetry") == 0)
+        return config_read_telemetry(file, item, config, err);
     if (strcmp(item->key, "audit") == 0 || strcmp(item->key, "initialize") == 0)
         return refuse_block(file, item, err);
     for (const struct config_key *key = file_keys; key->name != NULL; key++) {

@@ -24,6 +24,7 @@ struct config_listener {
     bool tls_disable;
     char *tls_cert_file, *tls_key_file, *tls_min_version, *tls_max_version, *tls_client_ca_file;
     bool tls_require_and_verify_client_cert;
+    bool unauthenticated_metrics_access; /* of its telemetry stanza */
     int64_t max_request_size;
     int64_t max_request_duration_s;
     char *proxy_protocol_behavior; /* "use_always", "allow_authorized", "deny_unauthorized", or NULL */
@@ -46,6 +47,7 @@ struct config {
     char *api_addr, *cluster_addr, *cluster_name, *pid_file, *log_level;
     bool log_json;
     bool disable_mlock, ui;
+    bool prometheus_disable;                      /* telemetry: prometheus_retention_time is 0 */
     int64_t default_lease_ttl_s, max_lease_ttl_s; /* 0: not given */
     bool request_forwarding;                      /* standbys forward instead of redirecting */
     int64_t drain_s;                              /* Coffer's own: before a step-down and a stop */

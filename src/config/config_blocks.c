@@ -49,7 +49,7 @@ static const struct config_key listener_keys[] = {
     {"max_request_json_strings", KEY_OTHER, 0, NULL},
     {"disable_unauthed_rekey_endpoints", KEY_OTHER, 0, NULL},
     {"disable_unauthed_generate_root_endpoints", KEY_OTHER, 0, NULL},
-    {"telemetry", KEY_OTHER, 0, NULL},
+    {"telemetry", KEY_OTHER, 0, NULL}, /* config_telemetry.c */
     {"profiling", KEY_OTHER, 0, NULL},
     {"inflight_requests_logging", KEY_OTHER, 0, NULL},
     {"tls_disable_client_certs", KEY_OTHER, 0, NULL},
@@ -112,6 +112,9 @@ int config_read_listener(const char *file, const struct hcl_item *item, struct c
     struct config_listener *listener = &config->listeners[config->n_listeners++];
     *listener = (struct config_listener){.address = strdup("127.0.0.1:8200")};
     int rc = config_read_keys(file, item->body, listener_keys, listener, err);
+    const struct hcl_item *telemetry = hcl_find(item->body, "telemetry");
+    if (rc == OK && telemetry != NULL)
+        rc = config_read_listener_telemetry(file, telemetry, listener, err);
     return rc == OK ? check_listener(file, item->line, listener, err) : rc;
 }
 

@@ -18,6 +18,10 @@ int config_read_listener(const char *file, const struct hcl_item *item, struct c
 /* Sets the storage; what an earlier file said of it is forgotten. */
 int config_read_storage(const char *file, const struct hcl_item *item, struct config *config,
                         struct err *err) MUST_CHECK;
+int config_read_telemetry(const char *file, const struct hcl_item *item, struct config *config,
+                          struct err *err) MUST_CHECK;
+int config_read_listener_telemetry(const char *file, const struct hcl_item *item, struct config_listener *listener,
+                                   struct err *err) MUST_CHECK;
 /* Sets the seal; a second one is refused. */
 int config_read_seal(const char *file, const struct hcl_item *item, struct config *config, struct err *err) MUST_CHECK;
 

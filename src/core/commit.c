@@ -6,7 +6,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/cond.h"
+#include "core/metrics.h"
 #include "raft/cluster.h"
 #include "storage/batch.h"
 #include "storage/store.h"
@@ -20,12 +22,14 @@ struct waiting {
     struct batch *batch;
     commit_cb *cb;
     void *arg;
+    int64_t since_us;
     int rc; /* OK while it is part of the entry */
 };
 
 struct commit {
     struct cluster *cluster;
     struct store *store;
+    struct metrics *metrics;
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t wake; /* batches came, the entry in flight ended, or stopping */
@@ -50,7 +54,8 @@ static struct waiting *take_group(struct commit *commit)
         pthread_cond_wait(&commit->wake, &commit->mutex);
     struct waiting *group = commit->first, **link = &commit->first;
     size_t bytes = 0;
-    for (int n = 0; *link != NULL && n < GROUP_BATCHES_MAX; n++, link = &(*link)->next) {
+    int n = 0;
+    for (; *link != NULL && n < GROUP_BATCHES_MAX; n++, link = &(*link)->next) {
         bytes += batch_size((*link)->batch);
         if (n > 0 && bytes > ENTRY_SIZE_MAX / 2)
             break;
@@ -59,6 +64,7 @@ static struct waiting *take_group(struct commit *commit)
     *link = NULL;
     if (commit->first == NULL)
         commit->last = &commit->first;
+    atomic_fetch_sub(&commit->metrics->commit_waiting, n);
     pthread_mutex_unlock(&commit->mutex);
     return group;
 }
@@ -71,10 +77,21 @@ static void tell(struct waiting *waiting, int rc)
         cb(waiting->arg, rc);
 }
 
-static void finish_group(struct waiting *group)
+static void count_batch(struct commit *commit, const struct waiting *waiting)
+{
+    if (waiting->rc == OK) {
+        metric_count(&commit->metrics->commit_batches);
+        metric_time(&commit->metrics->commit, clock_steady_us() - waiting->since_us);
+    } else if (waiting->rc == ERR_CONFLICT) {
+        metric_count(&commit->metrics->commit_conflicts);
+    }
+}
+
+static void finish_group(struct commit *commit, struct waiting *group)
 {
     while (group != NULL) {
         struct waiting *next = group->next;
+        count_batch(commit, group);
         batch_free(group->batch);
         tell(group, group->rc);
         free(group);
@@ -85,16 +102,18 @@ static void finish_group(struct waiting *group)
 static struct waiting *take_all(struct commit *commit)
 {
     struct waiting *all = commit->first;
+    for (struct waiting *w = all; w != NULL; w = w->next)
+        atomic_fetch_sub(&commit->metrics->commit_waiting, 1);
     commit->first = NULL;
     commit->last = &commit->first;
     return all;
 }
 
-static void fail_group(struct waiting *group, int rc)
+static void fail_group(struct commit *commit, struct waiting *group, int rc)
 {
     for (struct waiting *w = group; w != NULL; w = w->next)
         w->rc = rc;
-    finish_group(group);
+    finish_group(commit, group);
 }
 
 /* A new epoch knows nothing of what others committed before: everything older than now conflicts, and runs again. */
@@ -172,7 +191,7 @@ static void sit_out(struct commit *commit, struct waiting *group)
             continue;
         }
         pthread_mutex_unlock(&commit->mutex);
-        fail_group(late, ERR_NOSPACE);
+        fail_group(commit, late, ERR_NOSPACE);
         pthread_mutex_lock(&commit->mutex);
     }
 }
@@ -180,6 +199,7 @@ static void sit_out(struct commit *commit, struct waiting *group)
 static void propose(struct commit *commit, struct waiting *group, const struct buf *entry)
 {
     commit->is_done = false;
+    metric_count(&commit->metrics->commit_entries);
     cluster_submit(commit->cluster, commit->epoch, entry->data, entry->len, entry_done, commit);
     pthread_mutex_lock(&commit->mutex);
     wait_for_entry(commit);
@@ -212,25 +232,26 @@ static void *committer(void *arg)
     while ((group = take_group(commit)) != NULL) {
         struct buf entry = BUF_INIT;
         if (is_stopping(commit)) {
-            fail_group(group, ERR_NOTLEADER);
+            fail_group(commit, group, ERR_NOTLEADER);
             continue;
         }
         entry_begin(&entry, cluster_time_ns(commit->cluster) / 1000000);
         if (gather(commit, group, &entry) > 0)
             propose(commit, group, &entry);
         buf_close(&entry);
-        finish_group(group);
+        finish_group(commit, group);
     }
     return NULL;
 }
 
-struct commit *commit_start(struct cluster *cluster, struct store *store)
+struct commit *commit_start(struct cluster *cluster, struct store *store, struct metrics *metrics)
 {
     struct commit *commit = calloc(1, sizeof *commit);
     if (commit == NULL)
         abort();
     commit->cluster = cluster;
     commit->store = store;
+    commit->metrics = metrics;
     commit->last = &commit->first;
     commit->window = window_new(0);
     pthread_mutex_init(&commit->mutex, NULL);
@@ -267,7 +288,8 @@ void commit_submit(struct commit *commit, uint64_t epoch, struct batch *batch, c
     struct waiting *waiting = calloc(1, sizeof *waiting);
     if (waiting == NULL)
         abort();
-    *waiting = (struct waiting){.epoch = epoch, .batch = batch, .cb = cb, .arg = arg};
+    *waiting = (struct waiting){.epoch = epoch, .batch = batch, .cb = cb, .arg = arg, .since_us = clock_steady_us()};
+    atomic_fetch_add(&commit->metrics->commit_waiting, 1);
     pthread_mutex_lock(&commit->mutex);
     *commit->last = waiting;
     commit->last = &waiting->next;

@@ -18,7 +18,9 @@ struct cluster;
 struct batch;
 struct store;
 
-struct commit *commit_start(struct cluster *cluster, struct store *store);
+struct metrics;
+/* metrics: borrowed; where batches and entries are counted. */
+struct commit *commit_start(struct cluster *cluster, struct store *store, struct metrics *metrics);
 /* Ends what waits and what still comes with ERR_NOTLEADER. The cluster may be closed then, which ends the entry in
  * flight. */
 void commit_halt(struct commit *commit);

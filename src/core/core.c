@@ -446,7 +446,7 @@ int core_open(const struct core_options *options, struct core **ret_core, struct
         return rc;
     }
     cluster_set_sealed(core->cluster, true);
-    core->commit = commit_start(core->cluster, core->store);
+    core->commit = commit_start(core->cluster, core->store, &core->metrics);
     if (pthread_create(&core->lifecycle, NULL, lifecycle, core) != 0)
         abort();
     join_retry_start(core);

@@ -46,6 +46,7 @@ struct core_options {
     const struct audit_device *const *audit_devices;
     const char *seal_type; /* NULL: "shamir" */
     const json_t *seal;    /* its stanza's settings; or NULL */
+    bool prometheus_disable;
     json_t *retry_join;    /* array of objects with Vault's keys; or NULL */
     bool dev_mode;
     int drain_ms; /* how long sys/health turns load balancers away before this node stops serving */

@@ -13,6 +13,7 @@
 #include "core/commit.h"
 #include "core/core.h"
 #include "core/lease.h"
+#include "core/metrics.h"
 #include "core/mount.h"
 #include "core/router.h"
 #include "core/seal_type.h"
@@ -42,6 +43,7 @@ struct core {
     atomic_bool is_joining;                 /* joining != NULL */
     atomic_int_least64_t hindered_until_ms; /* steady clock; no audit device took an entry: 0: all is well */
     atomic_int n_requests;                  /* in the pipeline */
+    struct metrics metrics;
 
     /* The lifecycle thread (core.c) alone makes this node active and stops it being so. */
     pthread_t lifecycle;
@@ -52,6 +54,8 @@ struct core {
     bool wants_seal;
     bool is_activating;
     struct expiry *expiry; /* while active */
+    long (*count_connections)(void *ctx);
+    void *count_connections_ctx;
 
     pthread_mutex_t seal_mutex; /* one init, unseal, seal or join at a time; guards the two below */
     struct unsealing *unsealing;

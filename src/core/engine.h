@@ -37,6 +37,7 @@ enum route_flag {
     ROUTE_FREES = 1 << 8, /* makes room, sooner or later: is taken when the disk is nearly full, as each OP_DELETE is */
     ROUTE_RESCUES =
         1 << 9, /* takes this node out of service: is not kept from it by an audit log that cannot be written */
+    ROUTE_OPENABLE = 1 << 10, /* a listener may be configured so that it needs no token there (and no audit) */
 };
 
 enum field_type {
@@ -143,6 +144,8 @@ void reply_data(struct request *req, json_t *data);
 /* A list of names; an empty one answers 404, as clients expect. Takes over the reference. */
 int reply_keys(struct request *req, json_t *keys);
 /* Answers another status than 200 with the data set so far, e.g. 202, or 404 with an envelope. */
+/* The whole body is this text, of this type; the reply takes it over (of buf_detach()). */
+void reply_text(struct request *req, const char *content_type, char *text);
 void reply_status(struct request *req, int http_status);
 void reply_warn(struct request *req, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* For a mount without leases (kv v1): what stands in lease_duration. */

@@ -22,6 +22,7 @@
 #include "base/pool.h"
 #include "core/core.h"
 #include "core/lease_private.h"
+#include "core/metrics.h"
 #include "core/token.h"
 #include "storage/txn.h"
 
@@ -31,11 +32,20 @@
 #define TOKENS_AT_ONCE  32
 #define PENDING_AT_ONCE 256
 #define RESCAN_MS_MIN   20
-#define TROUBLE_MS      1000 /* after a walk that failed */
+#define TROUBLE_MS      1000   /* after a walk that failed */
+#define OVERDUE_MS_MAX  660000 /* a failed revocation is tried again within half of that: lease_revoke.c */
 
 struct job {
     struct job *next;
     char *id, *entry;
+    int64_t since_ms; /* steady clock: when it was met */
+};
+
+/* The oldest lease of a target whose revocation failed, as long as it is tried again and again. */
+struct overdue {
+    char *id; /* or NULL */
+    int64_t due_s;
+    int64_t tried_ms;
 };
 
 /* A mount whose leases are being revoked. Under the worker's mutex. */
@@ -48,6 +58,7 @@ struct target {
     int n_waiting, n_running;
     bool is_failing; /* the last attempt failed */
     bool is_starved; /* a walk met more than the queue takes */
+    struct overdue overdue;
 };
 
 struct expiry {
@@ -93,16 +104,39 @@ static struct target *target_of(struct expiry *expiry, const char *mount)
     return target;
 }
 
+/* Somebody else may have ended it: what is not tried any more is forgotten. */
+static bool is_overdue(const struct overdue *overdue, int64_t now_ms)
+{
+    return overdue->id != NULL && now_ms - overdue->tried_ms < OVERDUE_MS_MAX;
+}
+
+static void note_overdue(struct overdue *overdue, const char *id, int64_t due_s)
+{
+    int64_t now_ms = clock_steady_ms();
+    bool is_same = overdue->id != NULL && strcmp(overdue->id, id) == 0;
+    if (due_s != 0 && (is_same || !is_overdue(overdue, now_ms) || due_s < overdue->due_s)) {
+        char *kept = is_same ? overdue->id : copy(id);
+        if (!is_same)
+            free(overdue->id);
+        *overdue = (struct overdue){.id = kept, .due_s = due_s, .tried_ms = now_ms};
+    } else if (due_s == 0 && is_same) {
+        free(overdue->id);
+        overdue->id = NULL;
+    }
+}
+
 static void drop_idle_targets(struct expiry *expiry)
 {
     for (struct target **link = &expiry->targets; *link != NULL;) {
         struct target *target = *link;
-        if (target->n_running > 0 || target->waiting != NULL || target->is_failing) {
+        if (target->n_running > 0 || target->waiting != NULL || target->is_failing ||
+            is_overdue(&target->overdue, clock_steady_ms())) {
             link = &target->next;
             continue;
         }
         *link = target->next;
         free(target->mount);
+        free(target->overdue.id);
         free(target);
     }
 }
@@ -133,8 +167,10 @@ static struct job *next_job(struct target *target)
     return job;
 }
 
-static void end_job(struct target *target, struct job *job, bool failed)
+static void end_job(struct target *target, struct job *job, bool failed, int64_t due_s)
 {
+    note_overdue(&target->overdue, job->id, failed ? due_s : 0);
+
     struct job **link = &target->running;
     while (*link != job)
         link = &(*link)->next;
@@ -169,9 +205,10 @@ static void run_target(void *arg)
     pthread_mutex_lock(&expiry->mutex);
     while ((job = next_job(target)) != NULL) {
         pthread_mutex_unlock(&expiry->mutex);
-        int rc = lease_attempt(expiry->core, expiry->epoch, job->id, job->entry);
+        int64_t due_s;
+        int rc = lease_attempt(expiry->core, expiry->epoch, job->id, job->entry, &due_s);
         pthread_mutex_lock(&expiry->mutex);
-        end_job(target, job, rc != OK);
+        end_job(target, job, rc != OK, due_s);
         staff(target);
     }
     target->n_running--;
@@ -191,7 +228,7 @@ static void offer(struct expiry *expiry, const struct due *due)
         struct job *job = calloc(1, sizeof *job);
         if (job == NULL)
             abort();
-        *job = (struct job){.id = copy(due->target), .entry = copy(due->entry)};
+        *job = (struct job){.id = copy(due->target), .entry = copy(due->entry), .since_ms = clock_steady_ms()};
         *target->last = job;
         target->last = &job->next;
         target->n_waiting++;
@@ -439,6 +476,7 @@ void expiry_stop(struct expiry *expiry)
         }
         target->waiting = NULL;
         target->is_failing = false;
+        note_overdue(&target->overdue, target->overdue.id != NULL ? target->overdue.id : "", 0);
     }
     drop_idle_targets(expiry);
     pthread_mutex_destroy(&expiry->mutex);
@@ -450,5 +488,31 @@ void expiry_wake(struct expiry *expiry)
 {
     pthread_mutex_lock(&expiry->mutex);
     wake(expiry);
+    pthread_mutex_unlock(&expiry->mutex);
+}
+
+/* ---- What it is at ---- */
+
+static int64_t oldest_job_s(const struct job *job, int64_t now_ms, int64_t oldest_s)
+{
+    for (; job != NULL; job = job->next)
+        if ((now_ms - job->since_ms) / 1000 > oldest_s)
+            oldest_s = (now_ms - job->since_ms) / 1000;
+    return oldest_s;
+}
+
+void expiry_standing(struct expiry *expiry, struct expiry_standing *ret)
+{
+    int64_t now_ms = clock_steady_ms(), now_s = lease_now_s();
+    *ret = (struct expiry_standing){.waiting = 0};
+    pthread_mutex_lock(&expiry->mutex);
+    for (const struct target *target = expiry->targets; target != NULL; target = target->next) {
+        ret->waiting += target->n_waiting;
+        ret->running += target->n_running;
+        ret->failing_targets += target->is_failing;
+        ret->overdue_s = oldest_job_s(target->running, now_ms, oldest_job_s(target->waiting, now_ms, ret->overdue_s));
+        if (is_overdue(&target->overdue, now_ms) && now_s - target->overdue.due_s > ret->overdue_s)
+            ret->overdue_s = now_s - target->overdue.due_s;
+    }
     pthread_mutex_unlock(&expiry->mutex);
 }

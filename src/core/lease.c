@@ -86,6 +86,7 @@ static struct lease *lease_of(struct request *req, json_t *record)
         .renewable = json_flag(record, "renewable", false),
         .epoch = (uint64_t)json_int(record, "epoch", 0),
         .deadline_s = json_int(record, "deadline", 0),
+        .due_s = json_int(record, "due", 0),
         .attempts = json_int(record, "attempts", 0),
         .error = json_str(record, "error", ""),
         .data = json_object_get(record, "data"),
@@ -112,6 +113,7 @@ int lease_store(struct request *req, struct lease *lease)
     set_int(record, "ttl", lease->ttl_s);
     set_int(record, "filed", lease->filed_s);
     set_int(record, "deadline", lease->deadline_s);
+    set_int(record, "due", lease->due_s);
     set_int(record, "attempts", lease->attempts);
     json_object_set_new(record, "renewable", json_boolean(lease->renewable));
     json_object_set_new(record, "error", json_string(error));
@@ -335,6 +337,9 @@ int lease_renew(struct request *req, struct lease *lease, int64_t increment_s)
 int lease_mark_revoking(struct request *req, struct lease *lease, int64_t when_s)
 {
     int rc = lease->state == LEASE_PENDING ? drop(req, pending_path(req, lease)) : OK;
+    int64_t now_s = lease_now_s();
+    if (lease->state != LEASE_REVOKING)
+        lease->due_s = when_s < now_s ? when_s : now_s;
     lease->state = LEASE_REVOKING;
     return rc == OK ? lease_refile(req, lease, when_s) : rc;
 }

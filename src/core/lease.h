@@ -38,6 +38,7 @@ struct lease {
     bool renewable;
     uint64_t epoch;     /* in which it was begun */
     int64_t deadline_s; /* by when its request, and every call it made, has certainly ended; 0 once active */
+    int64_t due_s;      /* since when it should be revoked; 0 before */
     int64_t attempts;   /* of revocation that failed */
     const char *error;  /* of the last of them; or "" */
     json_t *data;       /* the engine's, for revocation and renewal */
@@ -105,5 +106,7 @@ struct expiry *expiry_start(struct core *core, uint64_t epoch);
 void expiry_stop(struct expiry *expiry);
 /* Something ends sooner than was known. Any thread. */
 void expiry_wake(struct expiry *expiry);
+struct expiry_standing;
+void expiry_standing(struct expiry *expiry, struct expiry_standing *ret);
 
 #endif

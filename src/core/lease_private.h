@@ -37,10 +37,11 @@ int lease_mark_revoking(struct request *req, struct lease *lease, int64_t when_s
 const struct mount *lease_mount(struct request *req, const char *uuid);
 
 /*
- * One attempt to revoke a lease and remove it; on failure it is filed for the next. entry: the place in the order of
- * expiry that led here, removed if it leads nowhere. OK also when there is no such lease (any more).
+ * One attempt to revoke a lease and remove it; on failure it is filed for the next, and ret_due_s is since when it
+ * should be revoked. entry: the place in the order of expiry that led here, removed if it leads nowhere. OK also when
+ * there is no such lease (any more).
  */
-int lease_attempt(struct core *core, uint64_t epoch, const char *id, const char *entry) MUST_CHECK;
+int lease_attempt(struct core *core, uint64_t epoch, const char *id, const char *entry, int64_t *ret_due_s) MUST_CHECK;
 
 /* ---- lease_sweep.c: everything in a directory is to end ---- */
 

@@ -89,6 +89,7 @@ struct attempt {
     int rc; /* the engine's */
     struct err said;
     int64_t attempts;
+    int64_t due_s;
 };
 
 static int drop_stale_entry(struct request *req, const struct attempt *attempt)
@@ -168,6 +169,7 @@ static int settle(struct request *req, void *arg)
     }
     int64_t pause_s = retry_in_s(lease->attempts);
     attempt->attempts = ++lease->attempts;
+    attempt->due_s = lease->due_s;
     lease->error = err_text(&attempt->said);
     return lease_mark_revoking(req, lease, lease_now_s(req) + pause_s);
 }
@@ -217,10 +219,12 @@ static int attempt_one(struct core *core, uint64_t epoch, struct attempt *attemp
     return rc;
 }
 
-int lease_attempt(struct core *core, uint64_t epoch, const char *id, const char *entry)
+int lease_attempt(struct core *core, uint64_t epoch, const char *id, const char *entry, int64_t *ret_due_s)
 {
     struct attempt attempt = {.id = id, .entry = entry};
-    return attempt_one(core, epoch, &attempt, NULL);
+    int rc = attempt_one(core, epoch, &attempt, NULL);
+    *ret_due_s = attempt.due_s;
+    return rc;
 }
 
 int lease_revoke_now(struct core *core, const char *id, bool force, struct err *err)

@@ -34,6 +34,13 @@ void reply_data(struct request *req, json_t *data)
     req->has_reply = true;
 }
 
+void reply_text(struct request *req, const char *content_type, char *text)
+{
+    json_text_free(req->text);
+    req->text = text;
+    req->content_type = content_type;
+}
+
 int reply_keys(struct request *req, json_t *keys)
 {
     if (json_array_size(keys) == 0) {
@@ -115,6 +122,12 @@ char *request_body(struct request *req, int *ret_status)
     if (req->rc != OK) {
         *ret_status = req->http_status != 0 ? req->http_status : err_http_status(req->rc);
         return format_line(error_body(req));
+    }
+    if (req->text != NULL) {
+        char *text = req->text;
+        req->text = NULL;
+        *ret_status = req->http_status != 0 ? req->http_status : 200;
+        return text;
     }
     bool has_body = req->has_reply || req->auth_reply != NULL || req->warnings != NULL || req->lease != NULL;
     *ret_status = req->http_status != 0 ? req->http_status : has_body ? 200 : 204;

@@ -71,6 +71,10 @@ void request_forget(struct request *req)
     req->token = NULL;
     req->lease = NULL;
     req->http_status = 0;
+    json_text_free(req->text);
+    req->text = NULL;
+    req->content_type = NULL;
+    req->extra_flags = 0;
     req->has_reply = false;
     req->lease_duration_s = 0;
     if (req->operation == OP_CREATE)
@@ -104,6 +108,7 @@ struct request *request_new(struct core *core)
     arena_init(&req->arena);
     random_uuid(req->id);
     req->started_ms = clock_steady_ms();
+    req->arrived_us = clock_steady_us();
     atomic_fetch_add(&core->n_requests, 1);
     return req;
 }

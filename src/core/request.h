@@ -48,6 +48,7 @@ struct request {
     struct arena arena;
     char id[37];
     int64_t started_ms; /* steady clock */
+    int64_t arrived_us; /* the same clock */
 
     /* From the listener. */
     enum operation operation;
@@ -61,6 +62,7 @@ struct request {
     int remote_port;
     const char *wrap_ttl;
     bool is_head;
+    bool is_open; /* the listener gives metrics to anybody */
 
     /* From the steps. */
     uint64_t epoch;
@@ -69,6 +71,7 @@ struct request {
     struct mount_table *mounts; /* what mount points into */
     const struct mount *mount;
     const struct route *route;
+    unsigned extra_flags;       /* besides the route's own */
     int route_rc;               /* why there is no route */
     const char *mount_relative; /* the path below the mount */
     json_t *captures;           /* object: what the route's path captured */
@@ -97,6 +100,8 @@ struct request {
     int http_status; /* 0: by rc and data */
     json_t *reply;   /* data, or NULL */
     bool has_reply;
+    char *text;               /* the whole body instead of reply, of content_type; or NULL */
+    const char *content_type; /* NULL: JSON */
     json_t *warnings;
     int64_t lease_duration_s;
     struct lease *lease; /* the lease that this request made */

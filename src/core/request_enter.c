@@ -37,6 +37,8 @@ enum step_result step_local(struct request *req)
         req->mount = sys;
         req->mount_relative = req->path + 4;
         req->captures = captures;
+        if ((route->flags & ROUTE_OPENABLE) && req->is_open)
+            req->extra_flags = ROUTE_UNAUTH | ROUTE_NO_AUDIT;
     } else {
         json_decref(captures);
     }

@@ -3,6 +3,7 @@
  * request_finish.c — the steps after the handler: what it wrote becomes an entry of the log, and the answer goes out.
  */
 #include "base/failpoint.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "core/core_private.h"
 #include "core/request_private.h"
@@ -17,6 +18,9 @@ static void drop_result(struct request *req)
         *results[i] = NULL;
     }
     req->has_reply = false;
+    json_text_free(req->text);
+    req->text = NULL;
+    req->content_type = NULL;
     if (req->lease != NULL)
         core_abandon_lease(req->core, req->lease->id);
     req->lease = NULL;

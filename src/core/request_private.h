@@ -51,7 +51,7 @@ static inline enum step_result failed(struct request *req, int rc)
 
 static inline bool has_flag(const struct request *req, unsigned flag)
 {
-    return req->route != NULL && (req->route->flags & flag) != 0;
+    return req->route != NULL && ((req->route->flags | req->extra_flags) & flag) != 0;
 }
 
 /* What answers while sealed, without a token: no step before `handle` has anything to say about it. */

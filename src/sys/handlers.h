@@ -21,6 +21,9 @@ int sys_health(struct request *req);
 int sys_leader(struct request *req);
 int sys_ha_status(struct request *req);
 
+/* metrics.c */
+int sys_metrics(struct request *req);
+
 /* mounts.c */
 int sys_mounts_list(struct request *req);
 int sys_mounts_read(struct request *req);

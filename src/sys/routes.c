@@ -25,6 +25,8 @@ static const struct route routes[] = {
      NULL},
     {"step-down", OP_UPDATE, sys_step_down, ROUTE_LOCAL | ROUTE_SUDO | ROUTE_BLOCKS | ROUTE_RESCUES,
      "Hand over leadership.", sys_step_down_fields, NULL},
+    {"metrics", OP_READ, sys_metrics, ROUTE_LOCAL | ROUTE_OPENABLE,
+     "What this node counts; with ?format=prometheus as text.", NULL, NULL},
     {"ha-status", OP_READ, sys_ha_status, ROUTE_INJECT, "The nodes, and what is known of each.", NULL, NULL},
 
     {"storage/raft/bootstrap/challenge", OP_UPDATE, sys_raft_challenge, ROUTE_UNAUTH | ROUTE_NO_AUDIT,
