@@ -5,6 +5,7 @@
 #
 #   sh tests/compose.sh           builds, runs, takes everything down again
 #   sh tests/compose.sh --keep    the same, but the cluster stays up
+#   COFFER_BUILD=no …             with the images that are there
 #
 # Needs Docker, docker-compose and root. Where debian:bookworm-slim cannot be pulled, it is made by debootstrap from this
 # system's mirror. This system's settings for apt and pip are put into a base image that stays here; COFFER_BASE=IMAGE names
@@ -202,10 +203,10 @@ active_node() {
 }
 
 start() {
-    say "building, and docker-compose up"
-    compose build >"$DIR/build.log" 2>&1 || die "the build failed: $(tail -n 20 "$DIR/build.log")"
+    say "docker-compose up"
+    [ "${COFFER_BUILD:-yes}" = no ] || compose build >"$DIR/build.log" 2>&1 || die "the build failed: $(tail -n 20 "$DIR/build.log")"
     began=$(date +%s)
-    compose up -d >"$DIR/up.log" 2>&1 || die "$(cat "$DIR/up.log")"
+    compose up -d --no-build >"$DIR/up.log" 2>&1 || die "$(cat "$DIR/up.log")"
     wait_for 180 "init ends" init_has_ended
     for node in node1 node2 node3; do
         wait_for 60 "$node is healthy" is_healthy "$node"
@@ -261,7 +262,7 @@ revive() {
 [ "$(id -u)" -eq 0 ] || die "this needs root"
 docker info >/dev/null 2>&1 || die "Docker does not run here"
 trap clean_up EXIT INT TERM
-if [ -z "${COFFER_BASE:-}" ]; then
+if [ -z "${COFFER_BASE:-}" ] && [ "${COFFER_BUILD:-yes}" != no ]; then
     get_debian
     make_base
 fi

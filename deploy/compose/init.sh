@@ -23,7 +23,7 @@ answers() {
 }
 
 voters() {
-    [ "$(coffer operator raft list-peers | grep -c ' true ')" -eq 3 ]
+    [ "$(coffer operator raft list-peers | grep -cw true)" -eq 3 ]
 }
 
 wait_for 60 "node1 answers" answers
@@ -35,4 +35,4 @@ VAULT_TOKEN=$(cat /run/coffer/root-token)
 export VAULT_TOKEN
 wait_for 120 "three nodes are in the cluster" voters
 coffer operator raft list-peers
-echo "init: the cluster is ready; its root token: docker-compose run --rm cli token lookup"
+echo 'init: the cluster is ready; "docker-compose run --rm cli" prints its root token'
