@@ -17,7 +17,7 @@ PROJECT=coffer-test
 KEEP=no
 [ "${1:-}" != --keep ] || KEEP=yes
 DIR=$(mktemp -d)
-LEASE_SECONDS=8
+LEASE_SECONDS=30 # longer than a busy machine takes to start a container
 # The ports outside are of no use here; any free ones.
 export COFFER_PORT=0 PROMETHEUS_PORT=0 DOCKER_BUILDKIT=0
 
