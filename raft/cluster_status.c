@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "raft/cluster_private.h"
 #include "raft/member.h"
 
@@ -182,6 +183,8 @@ bool cluster_has_member(struct cluster *cluster, const char *node_id)
 
 bool cluster_leads(struct cluster *cluster, uint64_t epoch)
 {
+    if (failpoint("bug.read_without_leadership"))
+        return epoch != 0;
     return epoch != 0 && atomic_load(&cluster->lead_epoch) == epoch &&
            cluster_now() < atomic_load(&cluster->lead_until);
 }

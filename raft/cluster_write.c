@@ -12,6 +12,7 @@
 struct write_task {
     struct task task;
     enum journal_kind kind;
+    bool is_told; /* the driver has heard of it: by a planted bug only */
     uint64_t first;
     size_t n;
     struct entry *entries[];
@@ -43,11 +44,6 @@ static void submit(struct cluster *cluster, struct write_task *write)
         free_write(write);
 }
 
-void cluster_write_append(struct cluster *cluster, struct entry *const *entries, size_t n)
-{
-    submit(cluster, new_write(JOURNAL_APPEND, entries, n, 0));
-}
-
 void cluster_write_trim(struct cluster *cluster, uint64_t first)
 {
     submit(cluster, new_write(JOURNAL_TRIM, NULL, 0, first));
@@ -63,11 +59,28 @@ void cluster_write_reset(struct cluster *cluster, uint64_t first)
 static void run_written(struct cluster *cluster, struct task *task)
 {
     struct write_task *write = (struct write_task *)task;
-    if (cluster->driver != NULL && write->kind == JOURNAL_APPEND)
+    if (cluster->driver != NULL && write->kind == JOURNAL_APPEND && !write->is_told)
         driver_written(cluster->driver, write->entries[write->n - 1]->index, write->entries[write->n - 1]->term);
     else if (cluster->driver != NULL && write->kind == JOURNAL_RESET)
         driver_installed(cluster->driver);
     free_write(write);
+}
+
+/* A bug that the chaos suite must notice: the entries count as written before they are. */
+static void tell_early(struct cluster *cluster, struct write_task *write)
+{
+    struct write_task *told = new_write(write->kind, write->entries, write->n, write->first);
+    told->task.run = run_written;
+    write->is_told = true;
+    cluster_post(cluster, &told->task);
+}
+
+void cluster_write_append(struct cluster *cluster, struct entry *const *entries, size_t n)
+{
+    struct write_task *write = new_write(JOURNAL_APPEND, entries, n, 0);
+    if (failpoint("bug.ack_before_durable"))
+        tell_early(cluster, write);
+    submit(cluster, write);
 }
 
 struct stuck_task {

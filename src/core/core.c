@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/cond.h"
+#include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/pool.h"
@@ -175,6 +176,7 @@ static void deactivate(struct core *core)
 {
     struct expiry *expiry = core->expiry;
     core->expiry = NULL;
+    (void)failpoint("core.before_deactivate");
     atomic_store(&core->epoch, 0);
     pthread_mutex_unlock(&core->mutex);
     log_info("core", "this node is not active any more");

@@ -24,7 +24,7 @@ def _write(path, data):
 
 
 class Authority:
-    """Keeps ca.pem in a folder and writes certificates for this machine's own addresses beside it."""
+    """Keeps ca.pem in a folder and writes certificates beside it."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -44,11 +44,11 @@ class Authority:
                 .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
                 .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False))
 
-    def issue(self, name):
-        """Writes NAME.pem and NAME.key; returns both paths. Calling it again replaces them."""
+    def issue(self, name, host="127.0.0.1"):
+        """Writes NAME.pem and NAME.key for an IP address; returns both paths. Calling it again replaces them."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.DNSName("localhost"),
-                                             x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+                                             x509.IPAddress(ipaddress.ip_address(host)),
                                              x509.IPAddress(ipaddress.ip_address("::1"))])
         certificate = self._builder(name, key).add_extension(names, critical=False).sign(self.key, hashes.SHA256())
         pem = serialization.Encoding.PEM

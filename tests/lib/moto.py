@@ -25,17 +25,17 @@ ALLOW_ALL = json.dumps({"Version": "2012-10-17", "Statement": [
 
 
 class Moto:
-    def __init__(self, folder):
-        self.port = settings.free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.process = Process([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", self.port],
+    def __init__(self, folder, host="127.0.0.1"):
+        self.host, self.port = host, settings.free_port()
+        self.url = f"http://{host}:{self.port}"
+        self.process = Process([sys.executable, "-m", "moto.server", "-H", host, "-p", self.port],
                                folder / "moto.log", {"INITIAL_NO_AUTH_ACTION_COUNT": str(FREE_CALLS)})
         wait_for("moto listens", self._listens, timeout=60)
         self._create_own_user()
 
     def _listens(self):
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            return probe.connect_ex((self.host, self.port)) == 0
 
     def reset(self):
         """An empty AWS with a new key for Coffer."""

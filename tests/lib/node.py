@@ -30,10 +30,13 @@ class Node:
     """What the two kinds of servers have in common."""
 
     def __init__(self, folder, authority, name="node1", config_extra="", env=None, start=True, cluster_addr_port=None,
-                 storage_extra="", listener_extra="", binary=None, data_dir=None, faults=False):
+                 storage_extra="", listener_extra="", binary=None, data_dir=None, faults=False, host="127.0.0.1",
+                 launcher=()):
         self.folder, self.authority, self.name, self.env = folder, authority, name, dict(env or {})
         self.config_extra, self.storage_extra, self.listener_extra = config_extra, storage_extra, listener_extra
         self.binary = binary or self.default_binary()
+        # Another network than the test's: the address in it, and the command that runs a command there.
+        self.host, self.launcher = host, list(launcher)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data_dir = data_dir or folder / "data"
         self.data_dir.mkdir(exist_ok=True)
@@ -41,7 +44,7 @@ class Node:
         self.port, self.cluster_port = settings.free_port(), settings.free_port()
         # What peers are told; another port than the one listened on when a test puts a proxy between.
         self.cluster_addr_port = cluster_addr_port or self.cluster_port
-        self.cert_file, self.key_file = authority.issue(name)
+        self.cert_file, self.key_file = authority.issue(name, host)
         self.config_file = folder / "config.hcl"
         self.log_file = folder / "server.log"
         self.process = None
@@ -65,7 +68,7 @@ class Node:
 
     @property
     def address(self):
-        return f"https://127.0.0.1:{self.port}"
+        return f"https://{self.host}:{self.port}"
 
     def config(self):
         return f'''
@@ -75,14 +78,14 @@ storage "raft" {{
   {self.storage_extra}
 }}
 listener "tcp" {{
-  address = "127.0.0.1:{self.port}"
-  cluster_address = "127.0.0.1:{self.cluster_port}"
+  address = "{self.host}:{self.port}"
+  cluster_address = "{self.host}:{self.cluster_port}"
   tls_cert_file = "{self.cert_file}"
   tls_key_file = "{self.key_file}"
   {self.listener_extra}
 }}
 api_addr = "{self.address}"
-cluster_addr = "https://127.0.0.1:{self.cluster_addr_port}"
+cluster_addr = "https://{self.host}:{self.cluster_addr_port}"
 disable_mlock = true
 {self.config_extra}
 '''
@@ -90,7 +93,8 @@ disable_mlock = true
     def launch(self):
         """Starts the process and returns at once: for tests that expect it to refuse."""
         self.config_file.write_text(self.config())
-        self.process = Process([self.binary, "server", f"-config={self.config_file}"], self.log_file, self.env)
+        self.process = Process([*self.launcher, self.binary, "server", f"-config={self.config_file}"], self.log_file,
+                               self.env, cwd=self.folder)
 
     def start(self):
         self.launch()

@@ -79,7 +79,7 @@ static int begin(struct request *req, const char *user)
     int rc = aws_config_terms(req, &terms.ttl_s, &terms.max_ttl_s);
     if (rc == OK)
         rc = lease_begin(req, &terms, json_pack("{s:s, s:s}", "type", "iam_user", "user", user));
-    if (rc == OK)
+    if (rc == OK && !failpoint("bug.dropped_intent"))
         rc = request_commit(req);
     if (rc == OK)
         (void)failpoint("aws.after_intent");
