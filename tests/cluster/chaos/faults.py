@@ -28,6 +28,7 @@ class Fault:
     lasts: tuple = (0.5, 4)  # seconds
     where: tuple = ("coffer", "bao")
     last_to_heal: bool = False
+    not_with: tuple = ()
 
 
 def leader_or_any(world, choose):
@@ -312,7 +313,8 @@ FAULTS = {fault.name: fault for fault in (
     Fault("slow-disk", slow_disk, repair_disk, where=COFFER),
     Fault("clock-leader", set_clock(one(leader_or_any)), reset_clock, where=COFFER),
     Fault("clock-one", set_clock(one(any_node)), reset_clock, where=COFFER),
-    Fault("clock-all", set_clock(all_nodes), reset_clock, where=COFFER),
+    # When all start anew at the same wrong hour, nobody is left who could know better.
+    Fault("clock-all", set_clock(all_nodes), reset_clock, where=COFFER, not_with=("kill-all",)),
     Fault("seal-leader", seal(leader_or_any)),
     Fault("seal-one", seal(any_node)),
     Fault("step-down", step_down, lasts=(0, 1)),

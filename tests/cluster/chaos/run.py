@@ -76,8 +76,10 @@ class Run:
         while time.monotonic() < until:
             time.sleep(self.choose.uniform(*CALM_S))
             number += 1
-            both = self.choose.random() < self.given.pairs and len(self.table) > 1
-            self.round(number, self.choose.sample(self.table, 2 if both else 1))
+            chosen = self.choose.sample(self.table, min(2, len(self.table)))
+            is_pair = self.choose.random() < self.given.pairs and chosen[-1].name not in chosen[0].not_with \
+                and chosen[0].name not in chosen[-1].not_with
+            self.round(number, chosen if is_pair else chosen[:1])
 
     def round(self, number, chosen):
         """Begins the faults one shortly after the other, waits, undoes them, and waits until there is service."""
