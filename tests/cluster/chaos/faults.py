@@ -7,6 +7,7 @@ import dataclasses
 import errno
 import shutil
 import signal
+import subprocess
 import typing
 
 import requests
@@ -227,13 +228,22 @@ def step_down(world, choose):
     ask(leader_or_any(world, choose), world, "sys/step-down")
 
 
-def restart(world, choose):
+def stop(world, choose):
     """SIGTERM: a rolling upgrade's step."""
     node = any_node(world, choose)
-    if node.process.is_running():
-        send(node, signal.SIGCONT)
-        node.process.was_killed = True
-        node.process.signal(signal.SIGTERM)
+    send(node, signal.SIGCONT)
+    node.process.was_killed = True
+    send(node, signal.SIGTERM)
+    return node
+
+
+def wait_stopped(world, node):
+    send(node, signal.SIGCONT)
+    try:
+        node.process.wait(20)
+    except subprocess.TimeoutExpired:
+        world.violated("a node ends when it is told to", node.name)
+        node.kill()
 
 
 def is_member(world, node):
@@ -267,12 +277,25 @@ def join_again(world, node):
         node = next((node for node in world.nodes if not is_member(world, node)), None)
     if node is None:
         return
+    world.outsiders.add(node.name)
     world.mend()
+    if not node.process.is_running():
+        node.start()
     if node.status()["initialized"]:
         wipe(node)
-    world.cluster.join(node, through=world.cluster.wait_leader(60, other_than=node))
+    wait_for(f"{node.name} joins", lambda: joins(world, node), timeout=60)
     world.cluster.wait_voters(len(world.nodes))
     world.outsiders.discard(node.name)
+
+
+def joins(world, node):
+    """Leadership may be moving yet: it is tried until it succeeds."""
+    try:
+        if world.health(node) not in (200, 429):
+            world.cluster.join(node, through=world.cluster.wait_leader(60, other_than=node))
+    except (AssertionError, requests.RequestException):
+        return False
+    return True
 
 
 def one(pick):
@@ -291,7 +314,7 @@ FAULTS = {fault.name: fault for fault in (
     Fault("kill-one", kill_one),
     Fault("kill-two", kill_two),
     Fault("kill-all", kill_all, lasts=(0, 1)),
-    Fault("restart", restart),
+    Fault("restart", stop, wait_stopped),
     Fault("pause-leader", pause(leader_or_any), resume, lasts=(0.2, 8)),
     Fault("pause-one", pause(any_node), resume, lasts=(0.2, 8)),
     Fault("pause-long", pause(leader_or_any), resume, lasts=(20, 60)),

@@ -15,10 +15,13 @@ import pathlib
 import random
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+
+import requests
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
@@ -66,7 +69,8 @@ class Run:
     def __init__(self, world, given):
         self.world, self.given = world, given
         self.choose = random.Random(given.seed)
-        self.table = [fault for fault in faults.named(given.faults, given.without, given.server) if fault.lasts[0] < given.longest]
+        self.table = [fault for fault in faults.named(given.faults, given.without, given.server)
+                      if fault.lasts[0] < given.longest]
         self.happened = {}
         self.served = []
 
@@ -95,16 +99,23 @@ class Run:
         held = min(self.choose.uniform(low, high), self.given.longest)
         time.sleep(held)
         for fault, begun in sorted(undo, key=lambda done: done[0].last_to_heal):
-            fault.heal(world, begun)
-            world.note("healed", fault=fault.name)
+            self.heal(fault, begun)
         world.mend()
         world.fault_is_healed()
-        took = world.wait_served(time.monotonic())
+        took = world.wait_served()
         world.note("served", after=round(took, 3))
         self.served.append(took)
         names = " + ".join(fault.name for fault in chosen)
         print(f"{number:4} {names}: {held:.1f} s; served {took:.2f} s after healing; "
               f"{len(world.violations)} violations", flush=True)
+
+    def heal(self, fault, begun):
+        try:
+            fault.heal(self.world, begun)
+        except (AssertionError, requests.RequestException) as problem:
+            self.world.violated("each node comes back", f"{fault.name} cannot be undone: {problem}")
+            raise Beyond from problem
+        self.world.note("healed", fault=fault.name)
 
     def summary(self, load):
         count = sum(self.happened.values())
@@ -112,7 +123,8 @@ class Run:
               + ", ".join(f"{name} {times}" for name, times in sorted(self.happened.items())))
         if self.served:
             ordered = sorted(self.served)
-            print(f"served again after healing: median {ordered[len(ordered) // 2]:.2f} s, worst {ordered[-1]:.2f} s")
+            print(f"served again after healing: median {ordered[len(ordered) // 2]:.2f} s, worst {ordered[-1]:.2f} s; "
+                  f"not counted: {self.world.stalls.lost_s:.1f} s in which this program could not run")
         print("answers: " + ", ".join(f"{what} {times}" for what, times in sorted(load.statuses.items())))
 
 
@@ -141,6 +153,17 @@ def repeat_command(given):
     return shlex.join([*which, sys.executable, *sys.argv, *seed])
 
 
+def make_folder():
+    """In memory: a disk that is busy with other things must not stop clients and nodes."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="coffer-chaos-"))
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
+    return folder
+
+
+def kept_folder(folder):
+    return folder.with_name(folder.name + "-logs")
+
+
 def report(given, folder, violations):
     print(f"{len(violations)} violations")
     for check, what in violations[:50]:
@@ -148,9 +171,10 @@ def report(given, folder, violations):
     if violations:
         print(f"seed {given.seed}; again: {repeat_command(given)}")
     if violations or given.keep:
-        print(f"logs in {folder}")
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(folder, kept_folder(folder), ignore=shutil.ignore_patterns("data"))
+        print(f"logs in {kept_folder(folder)}")
+    subprocess.run(["umount", "-l", folder], check=False)
+    folder.rmdir()
 
 
 def main():
@@ -161,9 +185,11 @@ def main():
         return selftest.run_all(given.seed, HERE / "run.py")
     if INSIDE not in os.environ:
         enter_namespaces()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the first process of a namespace has no default for it
     build()
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="coffer-chaos-"))
-    print(f"seed {given.seed}, logs in {folder}, {settings.coffer_bin() if given.server == 'coffer' else 'OpenBao'}", flush=True)
+    folder = make_folder()
+    program = settings.coffer_bin() if given.server == "coffer" else settings.bao_bin()
+    print(f"seed {given.seed}, {given.nodes} nodes, {program}", flush=True)
     violations = carry_out(given, folder)
     report(given, folder, violations)
     return 1 if violations else 0

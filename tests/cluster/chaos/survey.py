@@ -53,7 +53,7 @@ def main():
     arguments.add_argument("--servers", default="coffer,bao")
     given = arguments.parse_args()
     servers = given.servers.split(",")
-    print("| fault | " + " | ".join(servers) + " |\n|---" * 1 + "|---" * len(servers) + "|", flush=True)
+    print(f"| fault | {' | '.join(servers)} |\n|---{'|---' * len(servers)}|", flush=True)
     for title, faults in KINDS:
         print(f"| {title} | " + " | ".join(what_was_violated(server, faults, given) for server in servers) + " |", flush=True)
 
