@@ -269,20 +269,17 @@ def wipe(node):
             shutil.rmtree(path)
         else:
             path.unlink()
-    node.start()
 
 
 def join_again(world, node):
-    if node is None:
+    if node is None:  # the answer did not come: was it taken out?
         node = next((node for node in world.nodes if not is_member(world, node)), None)
-    if node is None:
-        return
-    world.outsiders.add(node.name)
-    world.mend()
-    if not node.process.is_running():
-        node.start()
-    if node.status()["initialized"]:
+        if node is None:
+            return
+        world.outsiders.add(node.name)
         wipe(node)
+    world.mend()
+    node.start()
     wait_for(f"{node.name} joins", lambda: joins(world, node), timeout=60)
     world.cluster.wait_voters(len(world.nodes))
     world.outsiders.discard(node.name)

@@ -10,6 +10,7 @@ Needs root, Go, and the test preset built. All of it lives in namespaces of its 
 Ends with 0, or with 1 when anything was violated: then with the seed, the command that repeats it, and the logs.
 """
 import argparse
+import math
 import os
 import pathlib
 import random
@@ -122,9 +123,10 @@ class Run:
         print(f"{count} faults in {len(self.served)} rounds, {self.given.nodes} nodes, seed {self.given.seed}: "
               + ", ".join(f"{name} {times}" for name, times in sorted(self.happened.items())))
         if self.served:
+            lost = self.world.stalls.lost_s(0, math.inf)
             ordered = sorted(self.served)
             print(f"served again after healing: median {ordered[len(ordered) // 2]:.2f} s, worst {ordered[-1]:.2f} s; "
-                  f"not counted: {self.world.stalls.lost_s:.1f} s in which this program could not run")
+                  f"not counted: {lost:.1f} s in which this program could not run")
         print("answers: " + ", ".join(f"{what} {times}" for what, times in sorted(load.statuses.items())))
 
 
