@@ -503,7 +503,7 @@ static int64_t oldest_job_s(const struct job *job, int64_t now_ms, int64_t oldes
 
 void expiry_standing(struct expiry *expiry, struct expiry_standing *ret)
 {
-    int64_t now_ms = clock_steady_ms(), now_s = lease_now_s();
+    int64_t now_ms = clock_steady_ms(), now_s = (core_time_ms(expiry->core) + 999) / 1000;
     *ret = (struct expiry_standing){.waiting = 0};
     pthread_mutex_lock(&expiry->mutex);
     for (const struct target *target = expiry->targets; target != NULL; target = target->next) {

@@ -337,7 +337,7 @@ int lease_renew(struct request *req, struct lease *lease, int64_t increment_s)
 int lease_mark_revoking(struct request *req, struct lease *lease, int64_t when_s)
 {
     int rc = lease->state == LEASE_PENDING ? drop(req, pending_path(req, lease)) : OK;
-    int64_t now_s = lease_now_s();
+    int64_t now_s = lease_now_s(req);
     if (lease->state != LEASE_REVOKING)
         lease->due_s = when_s < now_s ? when_s : now_s;
     lease->state = LEASE_REVOKING;
