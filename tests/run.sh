@@ -83,7 +83,7 @@ pytest() {
 }
 
 server() {
-    build test && pytest test tests/server
+    build test && pytest test tests/server -n 3 --dist worksteal # they wait more than they work
 }
 
 cluster() {

@@ -47,7 +47,7 @@ struct core_options {
     const char *seal_type; /* NULL: "shamir" */
     const json_t *seal;    /* its stanza's settings; or NULL */
     bool prometheus_disable;
-    json_t *retry_join;    /* array of objects with Vault's keys; or NULL */
+    json_t *retry_join; /* array of objects with Vault's keys; or NULL */
     bool dev_mode;
     int drain_ms; /* how long sys/health turns load balancers away before this node stops serving */
 };
@@ -68,8 +68,8 @@ void core_drain(struct core *core, enum core_drain why);
 void core_drain_end(struct core *core);
 enum core_drain core_draining(const struct core *core);
 /*
- * Hands the leadership to a node, or (NULL) to whoever is fittest. Requests that come meanwhile are turned away as by a standby, and those under way
- * are answered first, for up to two seconds. Errors: as cluster_step_down().
+ * Hands the leadership to a node, or (NULL) to whoever is fittest. Requests that come meanwhile are turned away as by a
+ * standby, and those under way are answered first, for up to two seconds. Errors: as cluster_step_down().
  */
 int core_hand_over(struct core *core, const char *node_id, struct err *err) MUST_CHECK;
 /* The same, if this node leads and there is somebody; NULL is fine. */

@@ -5,8 +5,8 @@
  * The nodes run the very driver of the server (raft/driver.h). Around it all is simulated and decided by one seed: the
  * clock, disks that write in order and lose at a crash what was not written, a network that delays, loses, doubles,
  * reorders and cuts, snapshots that arrive late, nodes that stand still for a while, and an operator who adds, removes
- * and replaces members, gives and takes votes, hands leadership on, seals, fills disks and pulls plugs. What must always
- * hold is checked at every step (sim_check.c). A run is the same each time it is given the same seed.
+ * and replaces members, gives and takes votes, hands leadership on, seals, fills disks and pulls plugs. What must
+ * always hold is checked at every step (sim_check.c). A run is the same each time it is given the same seed.
  */
 #ifndef COFFER_TESTS_SIM_H
 #define COFFER_TESTS_SIM_H
