@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/cidr.h"
 #include "core/core_private.h"
+#include "core/lease_private.h"
 #include "core/token_private.h"
 
 #define TOKEN_SIZE_MAX 512
@@ -169,7 +170,7 @@ static json_t *time_text(int64_t seconds)
 
 static void describe_times(const struct request *req, const struct token *token, json_t *data)
 {
-    int64_t left = token->expires_s != 0 ? token->expires_s - now_s(req) : 0;
+    int64_t left = token->expires_s != 0 ? token->expires_s - lease_now_s(req) : 0;
     json_object_set_new(data, "creation_time", json_integer(token->created_s));
     json_object_set_new(data, "creation_ttl", json_integer(token->creation_ttl_s));
     json_object_set_new(data, "expire_time", token->expires_s != 0 ? time_text(token->expires_s) : json_null());

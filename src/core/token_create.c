@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/secret.h"
 #include "core/core_private.h"
+#include "core/lease_private.h"
 #include "core/token_private.h"
 #include "core/ttl.h"
 
@@ -122,7 +123,7 @@ int token_create(struct request *req, const struct token_order *order, json_t **
 {
     char id[sizeof TOKEN_PREFIX + TOKEN_RANDOM] = TOKEN_PREFIX, accessor[ACCESSOR_RANDOM + 1], hash[TOKEN_HASH_SIZE];
     const char *text = order->id != NULL ? order->id : id;
-    int64_t now_s = core_time_ms(req->core) / 1000, ttl_s;
+    int64_t now_s = lease_now_s(req), ttl_s;
     random_base62(id + strlen(TOKEN_PREFIX), TOKEN_RANDOM);
     random_base62(accessor, ACCESSOR_RANDOM);
     int rc = grant_ttl(req, order, now_s, &ttl_s);
@@ -254,7 +255,7 @@ int token_renew(struct request *req, struct token *token, const char *client_tok
         .period_s = token->period_s,
         .explicit_max_s = token->explicit_max_ttl_s,
         .start_s = token->created_s,
-        .now_s = core_time_ms(req->core) / 1000,
+        .now_s = lease_now_s(req),
         .mount = mount,
     };
     rc = ttl_grant(req, &wish, &ttl_s);

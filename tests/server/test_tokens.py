@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tokens: creation, lookup, renewal, revocation, uses, parents."""
 import concurrent.futures
+import time
 
 import pytest
 
@@ -105,6 +106,16 @@ def test_the_authorization_header_works_too(server, root):
 
 
 # ---- Time ----
+
+def test_a_token_lasts_as_long_as_it_was_promised_in_whatever_part_of_a_second_it_was_made(server, root):
+    made = []
+    for _ in range(4):
+        made.append((time.monotonic(), create(root, ttl="2s")))
+        time.sleep(0.25)
+    for asked, auth in made:
+        time.sleep(max(0, asked + 1.75 - time.monotonic()))
+        assert is_alive(server, auth) or time.monotonic() - asked > 2
+
 
 def test_a_token_ends_with_its_time(server, root):
     auth = create(root, ttl="2s")
