@@ -3,7 +3,7 @@
 # Installs what is missing, builds, and runs all tests. About a quarter of an hour on two cores.
 #
 #   sh tests/run.sh                everything
-#   sh tests/run.sh unit server    some of it: unit sim server cluster fuzz asan tsan
+#   sh tests/run.sh unit server    some of it: unit sim server cluster fuzz asan tsan, and chaos, which runs only when asked
 #
 # Ends with a line of how many of these passed, and with a status other than 0 if any failed. For one test by hand see
 # CONTRIBUTING.md; the long runs (chaos, simulation, fuzzing for hours) are commands of their own there.
@@ -13,6 +13,7 @@ TOP=$PWD
 VENV=$TOP/build/venv
 FUZZ_SECONDS=${FUZZ_SECONDS:-10} # a target
 SIM_SEEDS=${SIM_SEEDS:-2000}
+CHAOS_SECONDS=${CHAOS_SECONDS:-120}
 WRAP=
 PASSED=0
 FAILED=0
@@ -90,6 +91,12 @@ cluster() {
     build test && pytest test tests/cluster
 }
 
+# A short form of what docs/reliability.md records; namespaces need root and /dev/net/tun.
+chaos() {
+    build test && COFFER_BIN=$TOP/build/test/coffer "$VENV/bin/python" tests/cluster/chaos/run.py \
+        --seconds "$CHAOS_SECONDS" --longest 6
+}
+
 # Each target with what it found in earlier runs, and then for some seconds with what it makes up.
 fuzz() {
     build fuzz || return 1
@@ -150,10 +157,11 @@ main() {
         sim) step "simulation" sim ;;
         server) step "one server" server ;;
         cluster) step "three servers" cluster ;;
+        chaos) step "chaos" chaos ;;
         fuzz) step "fuzzing" fuzz ;;
         asan) step "AddressSanitizer and UBSan" asan ;;
         tsan) step "ThreadSanitizer" tsan ;;
-        *) die "unknown part '$part'; there are: unit sim server cluster fuzz asan tsan" ;;
+        *) die "unknown part '$part'; there are: unit sim server cluster chaos fuzz asan tsan" ;;
         esac
     done
     say "done"
