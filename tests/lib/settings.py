@@ -17,6 +17,9 @@ SERVER = os.environ.get("COFFER_TEST_SERVER", "coffer")
 PATIENCE = float(os.environ.get("COFFER_TEST_PATIENCE", "1"))
 
 
+WORKERS_MAX = 8
+
+
 def coffer_bin():
     named = os.environ.get("COFFER_BIN")
     if named:
@@ -43,8 +46,14 @@ def bao_bin():
 
 
 def _port_range():
-    low, high = os.environ.get("COFFER_TEST_PORTS", "21000-27999").split("-")
-    return int(low), int(high)
+    """The range, or a part of it that is one worker's own when tests run side by side."""
+    low, high = map(int, os.environ.get("COFFER_TEST_PORTS", "21000-27999").split("-"))
+    worker = os.environ.get("PYTEST_XDIST_WORKER")  # "gw0", "gw1", …
+    if worker is None:
+        return low, high
+    part = (high - low + 1) // WORKERS_MAX
+    low += int(worker[2:]) % WORKERS_MAX * part
+    return low, low + part - 1
 
 
 _next_port = None
