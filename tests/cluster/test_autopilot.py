@@ -191,11 +191,12 @@ def test_a_node_that_has_just_stepped_down_still_votes(cluster):
 def test_a_non_leader_votes_but_leads_only_while_nobody_else_can(nodes):
     cluster = nodes.cluster(0)
     cluster.add_node("node1", storage_extra="non_leader = true")
-    for name in ("node2", "node3"):
-        cluster.add_node(name)
+    cluster.add_node("node2")
     cluster.ready()
     witness = cluster.nodes[0]
     leader = cluster.wait_leader(other_than=witness)
+    cluster.join(cluster.add_node("node3"), through=leader)
+    cluster.wait_voters(3)
     assert cluster.members()["node1"]["non_leader"] is True
     assert state(cluster)["servers"]["node1"]["non_leader"] is True
     refused = leader.client(cluster.root_token).write("sys/step-down", node_id="node1").refused(400)
