@@ -66,6 +66,7 @@ struct core {
     pthread_t auto_thread; /* seal_auto.c: unseals */
     bool auto_running;
     atomic_bool auto_stopping;
+    bool was_opened; /* since the start, by whomever; under seal_mutex */
 
     pthread_mutex_t cache_mutex; /* guards the parsed mount table */
     unsigned char mount_tag[BARRIER_TAG_SIZE];

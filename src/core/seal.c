@@ -177,6 +177,7 @@ static int open_barrier(struct core *core, const unsigned char unseal_key[BARRIE
     buf_close(&keyring);
     buf_close(&wrapped);
     if (rc == OK) {
+        core->was_opened = true;
         log_info("core", "unsealed");
         cluster_set_sealed(core->cluster, false);
         core_wake(core);

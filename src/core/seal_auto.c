@@ -52,12 +52,12 @@ int seal_auto_open(struct core *core, struct err *err)
 
 /* ---- From the start on ---- */
 
-/* True once the node is open, whoever opened it. */
+/* True once the node has been open, whoever opened it: it may have been sealed again since, and wants to stay so. */
 static bool try_to_open(struct core *core, int *pause_ms)
 {
     struct err err = {0};
     pthread_mutex_lock(&core->seal_mutex);
-    bool is_open = !barrier_is_sealed(core->barrier);
+    bool is_open = core->was_opened;
     if (!is_open && core_standing(core) == CORE_SEALED) {
         is_open = seal_auto_open(core, &err) == OK;
         if (!is_open)

@@ -115,6 +115,16 @@ def test_who_seals_it_wants_it_sealed_until_recovery_keys_or_a_restart_open_it(n
     wait_open(node)
 
 
+@pytest.mark.coffer_only
+def test_a_seal_right_after_unsealing_is_not_undone(node):
+    for _ in range(3):
+        initialise(node) if node.keys is None else node.restart()
+        wait_open(node)
+        node.root.write("sys/seal").ok(204)
+        with pytest.raises(AssertionError):
+            wait_for("it opens again", lambda: is_open(node), timeout=0.5)
+
+
 def test_recovery_keys_of_another_cluster_open_nothing(node):
     keys = initialise(node, 2, 2)
     forged = bytearray(base64.b64decode(keys.shares[1]))

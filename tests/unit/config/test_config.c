@@ -292,7 +292,7 @@ static void assert_warns(const char *text, const char *sentence)
 static void warnings(void **state)
 {
     (void)state;
-    assert_warns(STORAGE LISTENER "cache_size = 5\n", NULL);
+    assert_warns(STORAGE LISTENER "cache_size = 5\ntelemetry { disable_hostname = true }\n", NULL);
     assert_warns(STORAGE LISTENER "telemetry { statsd_address = \"a\" }\n", "\"statsd_address\" has no effect here");
     assert_warns(STORAGE LISTENER "frobnicate = 5\n", "c.hcl:3: unknown setting \"frobnicate\"");
     assert_warns(STORAGE LISTENER "frobnicate \"x\" {}\n", "c.hcl:3: unknown setting \"frobnicate\"");
