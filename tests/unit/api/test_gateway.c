@@ -214,8 +214,8 @@ static void refusals(void **state)
 
 static int start(void **state)
 {
-    struct config_listener listener = {.address = (char *)"127.0.0.1:21206", .tls_disable = true};
-    struct config config = {.listeners = &listener, .n_listeners = 1, .request_forwarding = true};
+    static struct config_listener listener = {.address = (char *)"127.0.0.1:21206", .tls_disable = true};
+    static struct config config = {.listeners = &listener, .n_listeners = 1, .request_forwarding = true};
     struct gateway *gateway = NULL;
     struct err err = {0};
 
