@@ -178,9 +178,8 @@ static int64_t get_time(struct reader *reader)
     return (int64_t)ns;
 }
 
-/* What a status says, into `told`, which begins as what was known of the peer; and cluster time as the peer knows it.
- */
-static int read_status(const void *payload, size_t len, struct cluster_peer *told, int64_t *ret_time_ns)
+/* What a status says, into `told`, which begins as what was known of the peer. */
+static int read_status(const void *payload, size_t len, struct cluster_peer *told)
 {
     struct reader reader = reader_of(payload, len);
     struct member member;
@@ -197,7 +196,9 @@ static int read_status(const void *payload, size_t len, struct cluster_peer *tol
                      get_text(&reader, told->version, sizeof told->version);
     told->has_clock = true;
     told->clock_ns = get_time(&reader) - clock_boot_ns();
-    *ret_time_ns = get_time(&reader);
+    int64_t time_ns = get_time(&reader);
+    told->knows_time = time_ns != 0;
+    told->time_ns = time_ns - clock_boot_ns();
     if (!has_texts || !reader_done(&reader) || told->id == 0)
         return ERR_CORRUPT;
     return member_make(told->node_id, told->addr, false, &member, NULL);
@@ -216,15 +217,14 @@ static void take_status(struct cluster *cluster, const char *node_id, const void
     if (peer == NULL)
         return;
     struct cluster_peer before = *peer, told = *peer;
-    int64_t time_ns;
-    if (read_status(payload, len, &told, &time_ns) != OK) {
+    if (read_status(payload, len, &told) != OK) {
         log_debug("raft", "a malformed status of %s is dropped", node_id);
         return;
     }
     if (strcmp(before.api_addr, told.api_addr) != 0)
         warn_of_twins(cluster, node_id, told.api_addr);
     *peer = told;
-    cluster_time_heard(cluster, peer, time_ns);
+    cluster_time_heard(cluster, peer);
     if (strcmp(before.addr, told.addr) != 0)
         cluster_peers_dial(cluster);
     if (is_news(&before, &told) || !atomic_load(&cluster->time.is_known))

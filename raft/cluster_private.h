@@ -105,6 +105,8 @@ struct cluster_peer {
     uint64_t heard; /* when it was last heard, as driver_ops.now counts */
     bool has_clock;
     int64_t clock_ns;    /* its wall clock is ahead of our clock_boot_ns() by so much */
+    bool knows_time;     /* the cluster's, and that it */
+    int64_t time_ns;     /* is ahead of our clock_boot_ns() by so much */
     struct call *adding; /* waits to learn its number */
     bool answered;       /* since then */
 };
@@ -234,7 +236,7 @@ void cluster_disk_give_up(struct cluster *cluster);
 /* An entry that was made at this time is applied here: it is not earlier now. Any thread. */
 void cluster_time_applied(struct cluster *cluster, int64_t time_ms);
 /* A peer told it. */
-void cluster_time_heard(struct cluster *cluster, const struct cluster_peer *peer, int64_t time_ns);
+void cluster_time_heard(struct cluster *cluster, const struct cluster_peer *peer);
 /* A leader who does not know it finds it out, if that can be done by now. */
 void cluster_time_settle(struct cluster *cluster);
 void cluster_time_tick(struct cluster *cluster);

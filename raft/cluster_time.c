@@ -60,14 +60,18 @@ static bool is_leader(const struct cluster *cluster, uint64_t id)
     return standing.leader == id;
 }
 
+static void take_from(struct cluster *cluster, const struct cluster_peer *peer)
+{
+    raise_to(cluster, clock_boot_ns() + peer->time_ns);
+    atomic_store(&cluster->time.is_known, true);
+}
+
 /* A leader is told nothing: its own time is the cluster's. */
-void cluster_time_heard(struct cluster *cluster, const struct cluster_peer *peer, int64_t time_ns)
+void cluster_time_heard(struct cluster *cluster, const struct cluster_peer *peer)
 {
     bool is_known = atomic_load(&cluster->time.is_known);
-    if (time_ns == 0 || !peer->is_member || (is_known && !is_leader(cluster, peer->id)))
-        return;
-    raise_to(cluster, time_ns);
-    atomic_store(&cluster->time.is_known, true);
+    if (peer->knows_time && peer->is_member && (!is_known || is_leader(cluster, peer->id)))
+        take_from(cluster, peer);
 }
 
 /* ---- Finding it out ---- */
@@ -117,9 +121,18 @@ static bool leads(const struct cluster *cluster)
     return standing.role == CLUSTER_LEADER;
 }
 
+/* A node that has just joined may have heard the others before it knew that they are members. */
+static void ask_members(struct cluster *cluster)
+{
+    for (unsigned i = 0; i < cluster->n_peers; i++)
+        if (!atomic_load(&cluster->time.is_known))
+            cluster_time_heard(cluster, &cluster->peers[i]);
+}
+
 void cluster_time_settle(struct cluster *cluster)
 {
     int64_t time_ns;
+    ask_members(cluster);
     if (atomic_load(&cluster->time.is_known) || !leads(cluster) || !majority_says(cluster, &time_ns))
         return;
     int64_t before_ns = cluster_time_ns(cluster);
