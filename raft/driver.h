@@ -41,7 +41,9 @@ struct driver;
 /* What a frame between nodes is; net.h carries the byte. Those from FRAME_STATUS on are not the driver's. */
 enum frame_type {
     FRAME_RAFT = 1, /* message.h */
-    FRAME_READ,     /* leader: term u64 ‖ round u64 ‖ its time u64: are you still in my term, and for how long? */
+    /* leader: term u64 ‖ round u64 ‖ its time u64 ‖ releases u64: are you still in my term, and for how long?
+     * releases ≠ 0: you are free of what you promised until that time */
+    FRAME_READ,
     FRAME_READ_ANSWER, /* the answerer's term u64 ‖ round u64 ‖ the leader's time u64 ‖ promise in ms u64 */
     FRAME_LEAVE,       /* to the leader: take me out of the cluster */
     FRAME_LEFT,        /* from the leader: done */

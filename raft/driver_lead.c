@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Leading: the first entry of a term, submissions, and handing leadership on. */
+#include <limits.h>
+
 #include "base/log.h"
 #include "raft/driver_private.h"
 
@@ -71,6 +73,7 @@ static void give_up_behind(struct driver *driver, uint64_t index)
 static void end_term(struct driver *driver)
 {
     driver->term_start = 0;
+    driver->handed_by = 0;
     /* What is committed will be applied, and is answered then; unless there is no room to apply it in. */
     give_up_behind(driver, driver->log_stuck ? driver->applied : driver->raft.commit_index);
     driver_read_lost(driver, ERR_NOTLEADER);
@@ -139,13 +142,22 @@ static unsigned unfitness(const struct driver_traits *traits)
 
 #define UNFIT_MOST 7
 
-/* The voter that may lead, is there and fittest, no less than told; of equals, the one with most of the log. 0 for
- * none. */
+/* A leader asks this node to take over, which ends its rest: the leader found nobody better. */
+void driver_lead_offered(struct driver *driver, uint64_t leader)
+{
+    driver->rests_until = 0;
+    driver->handed_by = leader;
+}
+
+/*
+ * The voter that may lead, is there and fittest, no less than told; of equals, rather not the one that has just handed
+ * over, and the one with most of the log. 0 for none.
+ */
 static uint64_t best_successor(struct driver *driver, unsigned unfit_most)
 {
     const struct raft_configuration *configuration = &driver->raft.configuration;
     uint64_t best = 0, best_match = 0;
-    unsigned best_unfit = UNFIT_MOST;
+    unsigned best_unfit = UINT_MAX;
     for (unsigned i = 0; i < configuration->n; i++) {
         uint64_t id = configuration->servers[i].id;
         if (id == driver->raft.id || configuration->servers[i].role != RAFT_VOTER || !driver_is_online(driver, id))
@@ -155,6 +167,7 @@ static uint64_t best_successor(struct driver *driver, unsigned unfit_most)
         uint64_t match = driver_match(driver, id);
         if (traits->non_leader || unfit > unfit_most)
             continue;
+        unfit = 2 * unfit + (id == driver->handed_by);
         if (best == 0 || unfit < best_unfit || (unfit == best_unfit && match > best_match)) {
             best = id;
             best_match = match;

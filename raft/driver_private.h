@@ -122,9 +122,12 @@ struct driver {
     struct fifo submissions;
     struct reads reads;
     uint64_t promised_until; /* follower: our own promise to our leader */
-    uint64_t released_at;    /* leader: promises asked for until then are void */
+    uint64_t promised_term;  /* and the term and its leader's time that it was asked for in */
+    uint64_t promised_for;
+    uint64_t released_at; /* leader: promises asked for until then are void */
     struct change change;
     struct transfer transfer;
+    uint64_t handed_by;   /* leader: who handed over to it, or 0 */
     uint64_t handed_over; /* when a leader that should not lead last tried to hand over */
     struct cluster_autopilot autopilot;
     uint64_t led_since;    /* leader: when its term began */
@@ -166,6 +169,7 @@ void driver_send_message(struct driver *driver, const struct raft_message *messa
 
 /* ---- driver_lead.c ---- */
 void driver_lead_changed(struct driver *driver);
+void driver_lead_offered(struct driver *driver, uint64_t leader);
 void driver_lead_tick(struct driver *driver);
 int driver_append(struct driver *driver, struct entry *entry);
 bool driver_is_online(const struct driver *driver, uint64_t id);

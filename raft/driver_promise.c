@@ -19,7 +19,8 @@ void driver_promise_ask(struct driver *driver)
     struct buf question = BUF_INIT;
     buf_put_u64(&question, driver->raft.current_term);
     buf_put_u64(&question, driver->reads.round);
-    buf_put_u64(&question, driver->transfer.running ? 0 : driver_now(driver)); /* 0: you are free */
+    buf_put_u64(&question, driver_now(driver));
+    buf_put_u64(&question, driver->transfer.running); /* if so: you are free of what I asked for until now */
     for (unsigned i = 0; i < configuration->n; i++)
         if (configuration->servers[i].id != driver->raft.id && configuration->servers[i].role == RAFT_VOTER)
             driver->ops->send(driver->ctx, configuration->servers[i].id, FRAME_READ, question.data, question.len);
@@ -27,29 +28,44 @@ void driver_promise_ask(struct driver *driver)
 }
 
 /* A follower stands for election at the earliest an election timeout after it heard its leader: it keeps its word. */
-static uint64_t promise(struct driver *driver, uint64_t from, uint64_t term)
+static uint64_t promise(struct driver *driver, uint64_t asked_at)
+{
+    uint64_t until = driver->raft.election_timer_start + driver->options.election_ms, now = driver_now(driver);
+    bool is_newer = driver->promised_term != driver->raft.current_term || asked_at > driver->promised_for;
+    driver->promised_until = until;
+    driver->promised_term = driver->raft.current_term;
+    driver->promised_for = is_newer ? asked_at : driver->promised_for;
+    return until > now ? until - now : 0;
+}
+
+/* A release may have been overtaken by a later question, on another connection. */
+static void be_free(struct driver *driver, uint64_t asked_at)
+{
+    if (driver->promised_term != driver->raft.current_term || asked_at >= driver->promised_for)
+        driver->promised_until = 0;
+}
+
+static bool follows(const struct driver *driver, uint64_t leader, uint64_t term)
 {
     const struct raft *raft = &driver->raft;
-    if (raft->state != RAFT_FOLLOWER || raft->current_term != term || raft->follower_state.current_leader.id != from)
-        return 0;
-    uint64_t until = raft->election_timer_start + driver->options.election_ms, now = driver_now(driver);
-    driver->promised_until = until;
-    return until > now ? until - now : 0;
+    return raft->state == RAFT_FOLLOWER && raft->current_term == term &&
+           raft->follower_state.current_leader.id == leader;
 }
 
 void driver_promise_asked(struct driver *driver, uint64_t from, const void *payload, size_t len)
 {
     struct reader reader = reader_of(payload, len);
     uint64_t term = reader_u64(&reader), round = reader_u64(&reader), asked_at = reader_u64(&reader);
+    bool is_release = reader_u64(&reader) != 0, is_mine = follows(driver, from, term);
     if (!reader_done(&reader))
         return;
-    if (asked_at == 0 && driver->raft.current_term == term && driver->raft.follower_state.current_leader.id == from)
-        driver->promised_until = 0;
+    if (is_release && is_mine)
+        be_free(driver, asked_at);
     struct buf answer = BUF_INIT;
     buf_put_u64(&answer, driver->raft.current_term);
     buf_put_u64(&answer, round);
     buf_put_u64(&answer, asked_at);
-    buf_put_u64(&answer, asked_at == 0 ? 0 : promise(driver, from, term));
+    buf_put_u64(&answer, is_mine && !is_release ? promise(driver, asked_at) : 0);
     driver->ops->send(driver->ctx, from, FRAME_READ_ANSWER, answer.data, answer.len);
     buf_close(&answer);
 }

@@ -156,7 +156,7 @@ static bool is_acceptable(struct driver *driver, uint64_t from, const struct raf
     case RAFT_TIMEOUT_NOW:
         /* A sole voter would lead at once and in the old term (R5); its own timeout does it right. */
         return !driver_is_sole_voter(driver) && !driver_promise_binds(driver) && !driver->log_stuck &&
-               !driver->options.non_leader && driver_now(driver) >= driver->rests_until;
+               !driver->options.non_leader && driver->change.stage != CHANGE_LEAVING;
     default:
         return true;
     }
@@ -180,6 +180,8 @@ static void receive_message(struct driver *driver, uint64_t from, const void *pa
         } else {
             struct raft_event event = {.type = RAFT_RECEIVE};
             event.receive.message = &message.raft;
+            if (message.raft.type == RAFT_TIMEOUT_NOW)
+                driver_lead_offered(driver, from);
             driver_step(driver, &event, NULL);
         }
     }

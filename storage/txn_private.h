@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* txn_private.h — a transaction's insides, for txn.c and txn_tree.c. */
+/* txn_private.h — a transaction's insides, for txn*.c. */
 #ifndef COFFER_STORAGE_TXN_PRIVATE_H
 #define COFFER_STORAGE_TXN_PRIVATE_H
 
@@ -45,15 +45,20 @@ struct txn {
     char *last_dir; /* NULL: none */
     size_t last_dir_len, last_dir_cap;
     unsigned char last_dir_key[STORE_DIR_SIZE];
-    /* The record that last showed that a directory is not empty; see has_sibling() in txn.c. */
+    /* The record that last showed that a directory is not empty; see has_sibling() in txn_write.c. */
     bool has_witness;
     unsigned char witness[STORE_KEY_SIZE];
 };
 
 /* The snapshot to read from, which may have to be made. Once before each use; errors as txn_begin(). */
 int txn_view(struct txn *txn, struct store_view **ret_view) MUST_CHECK;
+/* Reads a record of the snapshot; the value is valid until the transaction is released or freed. */
+int txn_view_get(struct txn *txn, const unsigned char *key, const void **ret_value, size_t *ret_len) MUST_CHECK;
 int txn_key(struct txn *txn, struct path path, unsigned char ret_key[STORE_KEY_SIZE]) MUST_CHECK;
 void txn_note_read(struct txn *txn, const unsigned char id[ID_SIZE]);
+/* That the transaction relied on what a record says, or on whether it is there. */
+void txn_note_record(struct txn *txn, const unsigned char *key);
+void txn_note_existence(struct txn *txn, const unsigned char *key);
 /* This transaction's own write of a record, or NULL. */
 struct write *txn_find_write(const struct txn *txn, const unsigned char key[STORE_KEY_SIZE]);
 /* Deletes one record, which is there or not, and no marker. */

@@ -45,7 +45,7 @@ struct core {
     atomic_int n_requests;                  /* in the pipeline */
     struct metrics metrics;
 
-    /* The lifecycle thread (core.c) alone makes this node active and stops it being so. */
+    /* The lifecycle thread (lifecycle.c) alone makes this node active and stops it being so. */
     pthread_t lifecycle;
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t changed;
@@ -88,6 +88,16 @@ void core_seal_now(struct core *core);
 void core_wait_settled(struct core *core, int ms);
 /* Whether the store says that the cluster is initialized; remembered once true. */
 bool core_check_initialized(struct core *core);
+
+/* lifecycle.c */
+void lifecycle_start(struct core *core);
+/* Waits until this node is not active. */
+void lifecycle_stop(struct core *core);
+/* cluster_options.on_change; ctx is the core. */
+void lifecycle_on_cluster_change(void *ctx, const struct cluster_status *status);
+
+/* drain.c: waits until no request is in the pipeline, or ms have passed. */
+void core_await_requests(struct core *core, int ms);
 
 /* Leaves a mark while an init runs; a mark that is found at the next start means that it was cut short. */
 int core_mark_init(struct core *core, bool is_running, struct err *err) MUST_CHECK;

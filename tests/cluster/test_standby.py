@@ -158,6 +158,14 @@ def test_a_leader_steps_down_and_another_leads(cluster):
     assert cluster.wait_leader() is new
 
 
+def test_leadership_can_be_handed_on_at_once_and_not_straight_back(cluster):
+    led = [cluster.wait_leader()]
+    for _ in range(6):
+        led[-1].client(cluster.root_token).write("sys/step-down").ok(204)
+        led.append(cluster.wait_leader(other_than=led[-1]))
+    assert all(first is not third for first, third in zip(led, led[2:]))
+
+
 def test_step_down_needs_sudo(shared_cluster):
     root = shared_cluster.root
     root.write("sys/policies/acl/weak", policy='path "sys/step-down" { capabilities = ["update"] }').ok(204)

@@ -81,7 +81,10 @@ class Cluster:
         return {server["node_id"]: server for server in servers}
 
     def wait_voters(self, count, timeout=60):
-        wait_for(f"{count} voters", lambda: sum(m["voter"] for m in self.members().values()) == count, timeout)
+        def found():  # meanwhile leadership may move, and a request find nobody
+            answer = self.root.read("sys/storage/raft/configuration")
+            return answer.status == 200 and sum(s["voter"] for s in answer.data["config"]["servers"]) == count
+        wait_for(f"{count} voters", found, timeout)
 
     # ---- What happens to it ----
 

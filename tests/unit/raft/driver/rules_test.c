@@ -220,7 +220,7 @@ static void who_hands_over_answers_no_more_and_gives_promises_back(void **state)
     rig_forget_sent(&rig);
     assert_int_equal(driver_transfer(rig.driver, 2, 0, NULL, NULL), OK);
     assert_int_equal(rig.sent[0].type, FRAME_READ);
-    assert_int_equal(rig.sent[0].numbers[2], 0);
+    assert_int_equal(rig.sent[0].numbers[3], 1);
     assert_int_equal(driver_lead_until(rig.driver), 0);
     promise(3, rig.now, 300); /* asked for before */
     assert_int_equal(driver_lead_until(rig.driver), 0);
@@ -233,7 +233,7 @@ static void who_promised_does_not_vote_until_it_is_free(void **state)
     rig.now += 300; /* past R4 */
     rig_append(&rig, 2, 2, 1, 1, 1, NULL, 0);
     rig_forget_sent(&rig);
-    tell(2, FRAME_READ, (uint64_t[]){2, 0, 5555}, 3);
+    tell(2, FRAME_READ, (uint64_t[]){2, 0, 5555, 0}, 4);
     assert_int_equal(rig.sent[0].type, FRAME_READ_ANSWER);
     assert_int_equal(rig.sent[0].numbers[2], 5555);
     assert_int_equal(rig.sent[0].numbers[3], 300);
@@ -246,7 +246,10 @@ static void who_promised_does_not_vote_until_it_is_free(void **state)
     rig_forget_sent(&rig);
     rig_deliver(&rig, 3, &vote, NULL);
     assert_int_equal(rig.n_sent, 0);
-    tell(2, FRAME_READ, (uint64_t[]){2, 0, 0}, 3);
+    tell(2, FRAME_READ, (uint64_t[]){2, 0, 5554, 1}, 4); /* overtaken by the question above */
+    rig_deliver(&rig, 3, &vote, NULL);
+    assert_null(rig_last(&rig, 3, RAFT_REQUEST_VOTE_RESULT));
+    tell(2, FRAME_READ, (uint64_t[]){2, 0, 5556, 1}, 4);
     rig_deliver(&rig, 3, &vote, NULL);
     assert_true(rig_last(&rig, 3, RAFT_REQUEST_VOTE_RESULT)->request_vote_result.vote_granted);
 }
