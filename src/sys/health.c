@@ -133,7 +133,7 @@ static json_t *describe_node(struct request *req, const struct cluster_member *m
     }
     return json_pack("{s:s, s:s, s:s, s:b, s:o, s:s, s:I}", "hostname", member->node_id, "api_address",
                      member->api_addr, "cluster_address", cluster_url(req, member->cluster_addr), "active_node",
-                     member->leader, "last_echo", last_echo, "version", COFFER_VERSION, "clock_skew_ms",
+                     member->leader, "last_echo", last_echo, "version", member->version, "clock_skew_ms",
                      (json_int_t)member->clock_skew_ms);
 }
 
