@@ -331,7 +331,7 @@ unseal_quietly() {
 
 wait_voters() {
     tries=0
-    until coffer operator raft list-peers 2>/dev/null | grep -c 'true$' | grep -qx 3; do
+    until coffer operator raft list-peers -format=json 2>/dev/null | grep -c '"voter": true' | grep -qx 3; do
         tries=$((tries + 1))
         [ $tries -lt 300 ] || fail "not all three servers have become voters" "$(coffer operator raft list-peers 2>&1)"
         sleep 0.1

@@ -3,7 +3,7 @@
 # Installs what is missing, builds, and runs all tests. Under 20 minutes on two cores.
 #
 #   sh tests/run.sh                everything
-#   sh tests/run.sh unit server    some of it: unit sim server cluster fuzz asan tsan, and chaos, which runs only when asked
+#   sh tests/run.sh unit server    some of it: tour unit sim server cluster fuzz asan tsan, and chaos, which runs only when asked
 #
 # Ends with a line of how many of these passed, and with a status other than 0 if any failed. For one test by hand see
 # CONTRIBUTING.md; the long runs (chaos, simulation, fuzzing for hours) are commands of their own there.
@@ -65,6 +65,11 @@ build() {
     say "building: $1"
     cmake --preset "$1" >"build/$1.configure.log" 2>&1 || { cat "build/$1.configure.log"; return 1; }
     cmake --build --preset "$1" -- --quiet
+}
+
+# The README's first command; it speaks only when something is wrong.
+tour() {
+    sh deploy/quickstart.sh >build/tour.log 2>&1 || { tail -n 60 build/tour.log; return 1; }
 }
 
 # unit_tests PRESET ARGUMENT …
@@ -167,8 +172,9 @@ main() {
     export UBSAN_OPTIONS="print_stacktrace=1"
     export TSAN_OPTIONS="second_deadlock_stack=1:suppressions=$TOP/tests/tsan.supp"
     export LSAN_OPTIONS="suppressions=$TOP/tests/lsan.supp"
-    for part in ${*:-unit sim server cluster fuzz asan tsan}; do
+    for part in ${*:-tour unit sim server cluster fuzz asan tsan}; do
         case $part in
+        tour) step "quickstart" tour ;;
         unit) step "unit tests" unit ;;
         sim) step "simulation" sim ;;
         server) step "one server" server ;;
@@ -177,7 +183,7 @@ main() {
         fuzz) step "fuzzing" fuzz ;;
         asan) step "AddressSanitizer and UBSan" asan ;;
         tsan) step "ThreadSanitizer" tsan ;;
-        *) die "unknown part '$part'; there are: unit sim server cluster chaos fuzz asan tsan" ;;
+        *) die "unknown part '$part'; there are: tour unit sim server cluster chaos fuzz asan tsan" ;;
         esac
     done
     say "done"

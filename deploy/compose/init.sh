@@ -23,7 +23,7 @@ answers() {
 }
 
 voters() {
-    [ "$(coffer operator raft list-peers | grep -cw true)" -eq 3 ]
+    [ "$(coffer operator raft list-peers -format=json | grep -c '"voter": true')" -eq 3 ]
 }
 
 wait_for 60 "node1 answers" answers
