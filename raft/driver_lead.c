@@ -73,7 +73,6 @@ static void give_up_behind(struct driver *driver, uint64_t index)
 static void end_term(struct driver *driver)
 {
     driver->term_start = 0;
-    driver->handed_by = 0;
     /* What is committed will be applied, and is answered then; unless there is no room to apply it in. */
     give_up_behind(driver, driver->log_stuck ? driver->applied : driver->raft.commit_index);
     driver_read_lost(driver, ERR_NOTLEADER);
@@ -91,6 +90,8 @@ void driver_lead_changed(struct driver *driver)
     bool led = driver->state_before == RAFT_LEADER;
     driver->state_before = driver->raft.state;
     driver->term_before = driver->raft.current_term;
+    if (driver->raft.state == RAFT_FOLLOWER)
+        driver->handed_by = 0;
     if (led)
         end_term(driver);
     if (driver->raft.state == RAFT_LEADER)

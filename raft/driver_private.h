@@ -127,6 +127,7 @@ struct driver {
     uint64_t released_at; /* leader: promises asked for until then are void */
     struct change change;
     struct transfer transfer;
+    uint64_t refused;     /* when the log last said that a vote was refused */
     uint64_t handed_by;   /* leader: who handed over to it, or 0 */
     uint64_t handed_over; /* when a leader that should not lead last tried to hand over */
     struct cluster_autopilot autopilot;
@@ -166,6 +167,14 @@ void driver_compact(struct driver *driver);
 
 /* ---- driver_send.c ---- */
 void driver_send_message(struct driver *driver, const struct raft_message *message);
+
+/* ---- driver_tell.c ---- */
+/* A member's node id; ret keeps it. */
+const char *driver_name(struct driver *driver, uint64_t id, struct member *ret);
+/* Before the changes of state and leader that a step made are acted on. */
+void driver_tell_changes(struct driver *driver, uint64_t leader);
+void driver_tell_refusal(struct driver *driver, uint64_t candidate, const char *reason);
+const char *driver_refusal(const struct driver *driver, uint64_t candidate);
 
 /* ---- driver_lead.c ---- */
 void driver_lead_changed(struct driver *driver);

@@ -128,6 +128,18 @@ static bool is_outdated(const struct driver *driver, uint64_t from, const struct
            result->last_log_index < driver_match(driver, from);
 }
 
+static bool may_vote(struct driver *driver, uint64_t candidate)
+{
+    bool is_bound = driver_promise_binds(driver);
+    /* R4: before it was started anew, this node may have promised a leader not to vote within an election timeout. */
+    bool may_be = driver_now(driver) < driver->started + driver->options.election_ms;
+    if (is_bound)
+        driver_tell_refusal(driver, candidate, "this node has promised its leader not to vote for another yet");
+    else if (may_be)
+        driver_tell_refusal(driver, candidate, "this node has just started, and may have promised a leader its vote");
+    return !is_bound && !may_be;
+}
+
 /* Whether the core may see it. What it takes for impossible it does not check in a release build. */
 static bool is_acceptable(struct driver *driver, uint64_t from, const struct raft_message *message)
 {
@@ -143,12 +155,7 @@ static bool is_acceptable(struct driver *driver, uint64_t from, const struct raf
     case RAFT_APPEND_ENTRIES_RESULT:
         return !is_outdated(driver, from, &message->append_entries_result);
     case RAFT_REQUEST_VOTE:
-        /*
-         * R4: before it was started anew, this node may have promised a leader not to vote for another within an
-         * election timeout.
-         */
-        return message->request_vote.candidate_id == from && !driver_promise_binds(driver) &&
-               driver_now(driver) >= driver->started + driver->options.election_ms;
+        return message->request_vote.candidate_id == from && may_vote(driver, from);
     case RAFT_REQUEST_VOTE_RESULT:
         return raft->state == RAFT_CANDIDATE; /* libraft reads a candidate's fields in any state */
     case RAFT_INSTALL_SNAPSHOT:

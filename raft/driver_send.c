@@ -83,6 +83,8 @@ static void send_vote_result(struct driver *driver, const struct raft_message *m
     if (KEEPS_RULE(driver, RULE_R3) && result->pre_vote && !result->vote_granted &&
         result->term < driver->raft.current_term)
         result->term = driver->raft.current_term;
+    if (!result->vote_granted)
+        driver_tell_refusal(driver, message->server_id, driver_refusal(driver, message->server_id));
     send_encoded(driver, &copy, NULL);
 }
 

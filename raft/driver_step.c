@@ -65,6 +65,8 @@ static void note_changes(struct driver *driver)
     raft_leader(&driver->raft, &leader, &address);
     unsigned short state = driver->raft.state;
     bool role_changed = state != driver->state_before || driver->raft.current_term != driver->term_before;
+    if (role_changed || leader != driver->leader_before)
+        driver_tell_changes(driver, leader);
     if (role_changed)
         driver_lead_changed(driver);
     if (role_changed || leader != driver->leader_before) {

@@ -166,6 +166,19 @@ def test_leadership_can_be_handed_on_at_once_and_not_straight_back(cluster):
     assert all(first is not third for first, third in zip(led, led[2:]))
 
 
+@pytest.mark.coffer_only
+def test_the_log_says_why_the_leader_changed(cluster):
+    first = cluster.wait_leader()
+    first.client(cluster.root_token).write("sys/step-down").ok(204)
+    second = cluster.wait_leader(other_than=first)
+    assert f"stands for election, in term 3: {first.name} hands over" in second.log_file.read_text()
+    wait_for("it follows", lambda: f"follows {second.name} in term" in first.log_file.read_text())
+    second.kill()
+    third = cluster.wait_leader(other_than=second)
+    assert f"the leader, {second.name}, was not heard for" in third.log_file.read_text()
+    assert "was elected the leader of term" in third.log_file.read_text()
+
+
 def test_step_down_needs_sudo(shared_cluster):
     root = shared_cluster.root
     root.write("sys/policies/acl/weak", policy='path "sys/step-down" { capabilities = ["update"] }').ok(204)
