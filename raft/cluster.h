@@ -156,6 +156,11 @@ typedef void cluster_submit_cb(void *arg, int rc, uint64_t index);
 void cluster_submit(struct cluster *cluster, uint64_t epoch, const void *entry, size_t len, cluster_submit_cb *cb,
                     void *arg);
 
+/* The form in which an entry is to be written: the newest that all members read (base/format.h). */
+uint8_t cluster_format(struct cluster *cluster);
+/* ERR_INVALID for a node that reads forms up to `format`, if more is written already, or is about to be. */
+int cluster_check_reader(struct cluster *cluster, uint8_t format, struct err *err) MUST_CHECK;
+
 /* ---- Room on the disks of log and state ---- */
 
 enum cluster_room {

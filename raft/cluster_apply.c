@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/failpoint.h"
+#include "base/format.h"
 #include "base/log.h"
 #include "raft/cluster_private.h"
 #include "raft/member.h"
@@ -182,7 +183,7 @@ static int encode_header(const struct cluster_capture *capture, struct cluster *
     args->conf_index = position.configuration_index;
     buf_put_u64(ret, cluster->id);
     buf_put_u64(ret, capture->to);
-    message_encode(&message, NULL, ret);
+    message_encode(&message, NULL, FORMAT_FIRST, ret);
     raft_configuration_close(&args->conf);
     return OK;
 }

@@ -159,12 +159,24 @@ int cluster_sign(const char *ca, const char *csr, const char *node_id, struct bu
 
 /* ---- Members: who is to be added must answer first, and so says which number it bears ---- */
 
+int cluster_check_reader(struct cluster *cluster, uint8_t format, struct err *err)
+{
+    struct store_position position;
+    store_position(cluster->options.store, &position, NULL);
+    if (format >= position.format && format >= cluster_format(cluster))
+        return OK;
+    return err_set(err, ERR_INVALID,
+                   "the version of Coffer on that node cannot read what this cluster writes: start a newer one there");
+}
+
 static void add_now(struct cluster *cluster, struct cluster_peer *peer)
 {
     struct call *call = peer->adding;
     struct member member;
     peer->adding = NULL;
     int rc = member_make(peer->node_id, call->addr, call->flag, &member, &call->err);
+    if (rc == OK)
+        rc = cluster_check_reader(cluster, peer->traits.format, &call->err);
     if (rc == OK)
         rc = driver_add_member(cluster->driver, peer->id, &member, call, &call->err);
     if (rc == ERR_BUSY)

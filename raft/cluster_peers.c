@@ -4,13 +4,14 @@
  * leader so, a node that lags a new member).
  * FRAME_STATUS: number u64 ‖ traits u8 ‖ ms that it is sealed, or unsealed, u64 ‖ cluster address block ‖ API address
  * block ‖ the program's version block ‖ its wall clock u64 ‖ cluster time as it knows it u64, both in nanoseconds; 0 if
- * it does not.
+ * it does not ‖ the newest form that it reads u8 (base/format.h).
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/log.h"
 #include "raft/cluster_private.h"
 #include "raft/member.h"
@@ -136,6 +137,7 @@ static void tell(struct cluster *cluster, const char *node_id)
     buf_put_block(&frame, COFFER_VERSION, strlen(COFFER_VERSION));
     buf_put_u64(&frame, (uint64_t)clock_wall_ns());
     buf_put_u64(&frame, atomic_load(&cluster->time.is_known) ? (uint64_t)cluster_time_ns(cluster) : 0);
+    buf_put_u8(&frame, format_newest());
     if (cluster->net != NULL && !cluster->net_closing)
         net_send(cluster->net, node_id, FRAME_STATUS, frame.data, frame.len);
     buf_close(&frame);
@@ -199,7 +201,9 @@ static int read_status(const void *payload, size_t len, struct cluster_peer *tol
     int64_t time_ns = get_time(&reader);
     told->knows_time = time_ns != 0;
     told->time_ns = time_ns - clock_boot_ns();
-    if (!has_texts || !reader_done(&reader) || told->id == 0)
+    told->traits.format = reader_u8(&reader);
+    /* What follows was added by a version that is newer. */
+    if (!has_texts || reader.failed || told->id == 0)
         return ERR_CORRUPT;
     return member_make(told->node_id, told->addr, false, &member, NULL);
 }
@@ -208,7 +212,8 @@ static bool is_news(const struct cluster_peer *before, const struct cluster_peer
 {
     return before->id != now->id || strcmp(before->addr, now->addr) != 0 ||
            strcmp(before->api_addr, now->api_addr) != 0 || before->traits.sealed != now->traits.sealed ||
-           before->traits.non_leader != now->traits.non_leader || before->traits.cramped != now->traits.cramped;
+           before->traits.non_leader != now->traits.non_leader || before->traits.cramped != now->traits.cramped ||
+           before->traits.format != now->traits.format;
 }
 
 static void take_status(struct cluster *cluster, const char *node_id, const void *payload, size_t len)

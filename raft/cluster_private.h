@@ -179,6 +179,7 @@ struct cluster {
     struct cluster_member members[CLUSTER_MEMBERS_MAX];
     int n_members;
     uint64_t members_index;
+    atomic_uchar format; /* cluster_format() */
     atomic_ullong lead_epoch, lead_until;
     struct cluster_time time;
 };

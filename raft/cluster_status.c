@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/format.h"
 #include "raft/cluster_private.h"
 #include "raft/member.h"
 
@@ -118,6 +119,7 @@ void cluster_publish(struct cluster *cluster)
     if (cluster->driver == NULL)
         return;
     driver_standing(cluster->driver, &standing);
+    atomic_store(&cluster->format, driver_format(cluster->driver));
     next.role = standing.role;
     next.term = standing.term;
     next.epoch = standing.role == CLUSTER_LEADER ? standing.term : 0;
@@ -212,4 +214,10 @@ int cluster_peek_members(const char *state_dir, struct cluster_member ret[CLUSTE
     raft_configuration_close(&members);
     buf_close(&bytes);
     return rc;
+}
+
+uint8_t cluster_format(struct cluster *cluster)
+{
+    uint8_t format = atomic_load(&cluster->format);
+    return format != 0 ? format : FORMAT_FIRST;
 }

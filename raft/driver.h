@@ -153,9 +153,12 @@ void driver_snapshot_sent(struct driver *driver, uint64_t to);
 struct driver_traits {
     bool sealed;
     bool non_leader;
-    bool cramped; /* can hardly write any more */
+    bool cramped;   /* can hardly write any more */
+    uint8_t format; /* the newest that it reads (base/format.h); 0 until it said */
 };
 void driver_peer_told(struct driver *driver, uint64_t peer, const struct driver_traits *traits);
+/* The newest form of entries (base/format.h) that all members read, as far as they said. */
+uint8_t driver_format(struct driver *driver);
 void driver_set_sealed(struct driver *driver, bool is_sealed);
 /* What a leader may do with the members by itself; until told otherwise the defaults of cluster_autopilot_default(). */
 void driver_set_autopilot(struct driver *driver, const struct cluster_autopilot *autopilot);

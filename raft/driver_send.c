@@ -1,15 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the core sends, as bytes; with what it leaves out or says wrong put right. */
+#include "base/format.h"
 #include "raft/driver_private.h"
 
 #define APPEND_ENTRIES_MAX 64
 #define APPEND_BYTES_MAX   (16u << 20) /* one entry goes alone, however big */
 #define SLOW_BYTES_PER_MS  (16u << 10) /* what the slowest link does */
 
+/* The newest form that a peer reads, as far as it said, and this node writes. */
+static uint8_t form_for(struct driver *driver, uint64_t id)
+{
+    uint8_t format = driver_peer(driver, id)->traits.format, newest = format_newest();
+    return format < FORMAT_FIRST ? FORMAT_FIRST : format < newest ? format : newest;
+}
+
+uint8_t driver_format(struct driver *driver)
+{
+    const struct raft_configuration *members = &driver->raft.configuration;
+    uint8_t format = format_newest();
+    for (unsigned i = 0; i < members->n; i++)
+        if (members->servers[i].id != driver->raft.id && form_for(driver, members->servers[i].id) < format)
+            format = form_for(driver, members->servers[i].id);
+    return format;
+}
+
 static void send_encoded(struct driver *driver, const struct raft_message *message, struct entry *const *entries)
 {
     buf_clear(&driver->scratch);
-    message_encode(message, entries, &driver->scratch);
+    message_encode(message, entries, form_for(driver, message->server_id), &driver->scratch);
     driver->ops->send(driver->ctx, message->server_id, FRAME_RAFT, driver->scratch.data, driver->scratch.len);
     if (driver->scratch.cap > 2 * APPEND_BYTES_MAX)
         buf_close(&driver->scratch);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "raft/member.h"
 
 /* What libraft itself puts into the `version` of these, where it looks at them. */
@@ -39,9 +40,9 @@ static void put_snapshot(const struct raft_install_snapshot *args, struct buf *r
     entry_unref(configuration);
 }
 
-void message_encode(const struct raft_message *message, struct entry *const *entries, struct buf *ret)
+void message_encode(const struct raft_message *message, struct entry *const *entries, uint8_t version, struct buf *ret)
 {
-    buf_put_u8(ret, MESSAGE_VERSION);
+    buf_put_u8(ret, version);
     buf_put_u8(ret, (uint8_t)message->type);
     switch (message->type) {
     case RAFT_APPEND_ENTRIES:
@@ -237,7 +238,7 @@ int message_decode(const void *data, size_t len, struct message *ret)
     message.raft.type = (enum raft_message_type)reader_u8(&reader);
     if (reader.failed)
         return ERR_CORRUPT;
-    if (version != MESSAGE_VERSION)
+    if (version < FORMAT_FIRST || version > format_newest())
         return ERR_UNSUPPORTED;
     get_body(&reader, &message);
     if (!reader_done(&reader)) {

@@ -4,7 +4,7 @@
  *
  * An entry of the log is one or more batches:
  *
- *     format u8 = 1 ‖ time u64 (the leader's wall clock, ms) ‖ count u32 ‖ count × operation
+ *     format u8 (base/format.h) ‖ time u64 (cluster time, ms) ‖ count u32 ‖ count × operation
  *     operation: put 1 ‖ key 32 ‖ value block, or delete 2 ‖ key 32
  *
  * Decoding is of hostile bytes: a peer's, or a disk's.
@@ -28,7 +28,7 @@ void batch_free(struct batch *batch);
 size_t batch_size(const struct batch *batch);
 
 /* Starts an entry in an empty buffer; appends a batch to it; sets the count. */
-void entry_begin(struct buf *entry, int64_t time_ms);
+void entry_begin(struct buf *entry, uint8_t format, int64_t time_ms);
 void entry_add(struct buf *entry, const struct batch *batch);
 
 struct entry_op {
@@ -39,10 +39,11 @@ struct entry_op {
 };
 /*
  * Walks the operations of an entry. Checks all of it first, so that visit never sees part of a bad one.
- * ERR_CORRUPT; else OK or what visit returned.
+ * ERR_CORRUPT; ERR_UNSUPPORTED for a form that only a newer program reads; else OK or what visit returned.
  */
 int entry_walk(const void *data, size_t len, int (*visit)(void *arg, const struct entry_op *op), void *arg) MUST_CHECK;
-/* Cluster time when the leader made the entry; 0 for what is too short for one. */
+/* The form of an entry, and cluster time when the leader made it; 0 for what is too short for one. */
+uint8_t entry_format(const void *data, size_t len);
 int64_t entry_time_ms(const void *data, size_t len);
 
 /*

@@ -4,10 +4,10 @@
 #include <endian.h>
 #include <stdlib.h>
 
+#include "base/format.h"
 #include "storage/batch.h"
 #include "storage/batch_private.h"
 
-#define FORMAT       1
 #define COUNT_OFFSET 9
 #define HEADER_SIZE  13
 
@@ -50,10 +50,10 @@ void batch_put_delete(struct batch *batch, const unsigned char key[STORE_KEY_SIZ
     batch->count++;
 }
 
-void entry_begin(struct buf *entry, int64_t time_ms)
+void entry_begin(struct buf *entry, uint8_t format, int64_t time_ms)
 {
     assert(entry->len == 0);
-    buf_put_u8(entry, FORMAT);
+    buf_put_u8(entry, format);
     buf_put_u64(entry, (uint64_t)time_ms);
     buf_put_u32(entry, 0);
 }
@@ -86,8 +86,8 @@ int entry_walk(const void *data, size_t len, int (*visit)(void *arg, const struc
     uint8_t format = reader_u8(&reader);
     reader_u64(&reader);
     uint32_t count = reader_u32(&reader);
-    if (format != FORMAT)
-        return ERR_CORRUPT;
+    if (format < FORMAT_FIRST || format > format_newest())
+        return format < FORMAT_FIRST ? ERR_CORRUPT : ERR_UNSUPPORTED;
     struct reader check = reader;
     for (uint32_t i = 0; i < count; i++)
         if (!next_op(&check, &op))
@@ -103,10 +103,15 @@ int entry_walk(const void *data, size_t len, int (*visit)(void *arg, const struc
     return OK;
 }
 
+uint8_t entry_format(const void *data, size_t len)
+{
+    return len >= HEADER_SIZE ? *(const uint8_t *)data : 0;
+}
+
 int64_t entry_time_ms(const void *data, size_t len)
 {
     struct reader reader = reader_of(data, len);
-    uint8_t format = reader_u8(&reader);
+    reader_u8(&reader);
     uint64_t time_ms = reader_u64(&reader);
-    return reader.failed || format != FORMAT || time_ms > INT64_MAX / 1000000 ? 0 : (int64_t)time_ms;
+    return reader.failed || time_ms > INT64_MAX / 1000000 ? 0 : (int64_t)time_ms;
 }

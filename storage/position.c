@@ -5,7 +5,7 @@
 
 #include "storage/store_private.h"
 
-#define FORMAT            2
+#define FORMAT            3
 #define CONFIGURATION_KEY "configuration"
 
 static MDB_val key_of(const char *name)
@@ -22,6 +22,7 @@ int position_write(MDB_txn *txn, const struct store_env *env, EVP_MAC_CTX *check
     buf_put_u64(&bytes, position->term);
     buf_put_u64(&bytes, position->configuration_index);
     buf_put_u64(&bytes, (uint64_t)position->time_ms);
+    buf_put_u8(&bytes, position->format);
     buf_put_u64(&bytes, mdb_txn_id(txn));
     int code = env_put(txn, env->own, checksum, key_of(POSITION_KEY), bytes.data, bytes.len, 0);
     buf_close(&bytes);
@@ -47,6 +48,7 @@ bool position_parse(const void *value, size_t len, struct store_position *ret_po
     ret_position->term = reader_u64(&reader);
     ret_position->configuration_index = reader_u64(&reader);
     ret_position->time_ms = (int64_t)reader_u64(&reader);
+    ret_position->format = reader_u8(&reader);
     *ret_txnid = reader_u64(&reader);
     return reader_done(&reader) && format == FORMAT;
 }

@@ -15,6 +15,7 @@
 
 #include "base/failpoint.h"
 #include "base/file.h"
+#include "base/format.h"
 #include "storage/batch.h"
 #include "storage/crypto.h"
 #include "storage/lmdb_check.h"
@@ -114,6 +115,10 @@ static int load_position(struct store *store, const char *path, struct err *err)
         rc = ERR_CORRUPT;
     mdb_txn_abort(txn);
     store->durable_index = store->position.index;
+    if (rc == OK && store->position.format > format_newest())
+        return err_set(err, ERR_UNSUPPORTED,
+                       "%s was written by a newer program, in form %u; this one reads forms up to %u", path,
+                       store->position.format, format_newest());
     return rc == OK ? OK : err_set(err, rc, "%s is damaged: the applied position is missing or outdated", path);
 }
 
@@ -211,6 +216,24 @@ static int apply_op(void *arg, const struct entry_op *op)
     return apply->code == 0 ? OK : ERR_IO;
 }
 
+static int apply_batch(struct apply *apply, const struct store_entry *entry, struct err *err)
+{
+    struct store_position *position = &apply->position;
+    int64_t time_ms = entry_time_ms(entry->data, entry->len);
+    uint8_t format = entry_format(entry->data, entry->len);
+    if (time_ms > position->time_ms)
+        position->time_ms = time_ms;
+    if (format > position->format)
+        position->format = format;
+    int rc = entry_walk(entry->data, entry->len, apply_op, apply);
+    if (rc == ERR_UNSUPPORTED)
+        err_set(err, rc, "entry %llu of the log has form %u, and this program reads forms up to %u: start a newer one",
+                (unsigned long long)entry->index, format, format_newest());
+    if (rc == ERR_CORRUPT && apply->code == 0)
+        err_set(err, rc, "entry %llu of the log is malformed", (unsigned long long)entry->index);
+    return rc;
+}
+
 static int apply_entry(struct apply *apply, const struct store_entry *entry, struct err *err)
 {
     if (entry->index != apply->position.index + 1)
@@ -228,13 +251,7 @@ static int apply_entry(struct apply *apply, const struct store_entry *entry, str
     case STORE_ENTRY_BATCH:
         break;
     }
-    int64_t time_ms = entry_time_ms(entry->data, entry->len);
-    if (time_ms > apply->position.time_ms)
-        apply->position.time_ms = time_ms;
-    int rc = entry_walk(entry->data, entry->len, apply_op, apply);
-    if (rc == ERR_CORRUPT && apply->code == 0)
-        err_set(err, rc, "entry %llu of the log is malformed", (unsigned long long)entry->index);
-    return rc;
+    return apply_batch(apply, entry, err);
 }
 
 static int apply_all(struct apply *apply, const struct store_entry *entries, size_t n, struct err *err)

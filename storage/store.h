@@ -89,6 +89,7 @@ struct store_position {
     uint64_t term;
     uint64_t configuration_index;
     int64_t time_ms; /* the latest cluster time in an applied entry */
+    uint8_t format;  /* the newest form of an applied entry (base/format.h) */
 };
 
 /* Any thread. ret_configuration may be NULL; else the members' bytes are appended to it. */

@@ -235,7 +235,7 @@ static void *committer(void *arg)
             fail_group(commit, group, ERR_NOTLEADER);
             continue;
         }
-        entry_begin(&entry, cluster_time_ns(commit->cluster) / 1000000);
+        entry_begin(&entry, cluster_format(commit->cluster), cluster_time_ns(commit->cluster) / 1000000);
         if (gather(commit, group, &entry) > 0)
             propose(commit, group, &entry);
         buf_close(&entry);

@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/encoding.h"
+#include "base/format.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/secret.h"
@@ -225,9 +226,9 @@ static json_t *make_answer(struct core *core, const json_t *params, const char *
     join_secret(unseal_key, secret);
     join_proof(secret, challenge, core->options.node_id, core->options.cluster_addr, csr, proof);
     secret_wipe(secret, sizeof secret);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "server_id", core->options.node_id, "cluster_addr",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:i}", "server_id", core->options.node_id, "cluster_addr",
                      core->options.cluster_addr, "challenge", challenge, "answer", proof, "csr", csr, "non_voter",
-                     json_flag(params, "non_voter", false));
+                     json_flag(params, "non_voter", false), "format", format_newest());
 }
 
 /* The member's list and all records come by themselves once the leader knows this node. */

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/encoding.h"
+#include "base/format.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/pool.h"
@@ -150,9 +151,16 @@ static int admit(struct request *req, const json_t *params, const json_t *join, 
     return rc == OK ? OK : fail(req, rc, "%s", err_text(&err));
 }
 
+static uint8_t format_of(const json_t *params)
+{
+    json_int_t format = json_integer_value(json_object_get(params, "format"));
+    return format < FORMAT_FIRST ? FORMAT_FIRST : format > UINT8_MAX ? UINT8_MAX : (uint8_t)format;
+}
+
 int join_answer(struct request *req, const json_t *params, json_t **ret_data)
 {
     json_t *join;
+    struct err err = {0};
     const char *node_id = json_str(params, "server_id", "");
     if (!is_node_id(node_id))
         return fail(req, ERR_INVALID, "server_id must be 1 to %d letters, digits, '.', '_' or '-'",
@@ -163,6 +171,8 @@ int join_answer(struct request *req, const json_t *params, json_t **ret_data)
     if (rc != OK || (rc = txn_get(req->txn, "core/join", &join)) != OK)
         return rc;
     rc = check_proof(req, params, join);
+    if (rc == OK && (rc = cluster_check_reader(req->core->cluster, format_of(params), &err)) != OK)
+        rc = fail(req, rc, "%s", err_text(&err));
     if (rc == OK)
         rc = admit(req, params, join, ret_data);
     json_decref(join);

@@ -38,6 +38,7 @@ const struct field sys_raft_answer_fields[] = {
     {"answer", FIELD_STRING, "The proof."},
     {"csr", FIELD_STRING, "Its request for a certificate, PEM."},
     {"non_voter", FIELD_BOOL, "Join without a vote."},
+    {"format", FIELD_INT, "The newest form of the log that it reads."},
     {0},
 };
 

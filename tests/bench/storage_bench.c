@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/format.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -64,7 +65,7 @@ static void write_records(int from, int n, int group, bool is_applied)
         must(txn_seal(txn, &batch, NULL));
         txn_free(txn);
         if (entry.len == 0)
-            entry_begin(&entry, 1);
+            entry_begin(&entry, FORMAT_FIRST, 1);
         entry_add(&entry, batch);
         batch_free(batch);
         if ((i + 1) % group != 0 && i + 1 < n)

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/format.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -83,7 +84,7 @@ static uint32_t add(struct txn *txn)
     must(txn_seal(txn, &batch, NULL));
     txn_free(txn);
     if (n_in_entry++ == 0)
-        entry_begin(&entry, 1);
+        entry_begin(&entry, FORMAT_FIRST, 1);
     entry_add(&entry, batch);
     uint32_t size = (uint32_t)batch_size(batch);
     batch_free(batch);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "raft/driver_private.h"
 #include "sim.h"
 
@@ -64,7 +65,7 @@ static void encode_header(const struct sim_state *state, uint64_t term, struct b
     message.install_snapshot.conf_index = state->configuration_index;
     if (configuration_decode(state->configuration, state->configuration_len, &message.install_snapshot.conf) != OK)
         abort();
-    message_encode(&message, NULL, ret);
+    message_encode(&message, NULL, FORMAT_FIRST, ret);
     raft_configuration_close(&message.install_snapshot.conf);
 }
 

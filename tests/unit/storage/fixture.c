@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/format.h"
 #include "fixture.h"
 
 #include <stdio.h>
@@ -70,7 +71,7 @@ int apply_batch(struct fixture *fixture, const struct batch *batch)
     struct buf entry = BUF_INIT;
     struct store_position position;
     store_position(fixture->store, &position, NULL);
-    entry_begin(&entry, 1700000000000);
+    entry_begin(&entry, FORMAT_FIRST, 1700000000000);
     entry_add(&entry, batch);
     struct store_entry applied = {position.index + 1, 1, STORE_ENTRY_BATCH, entry.data, entry.len};
     window_add(fixture->window, batch, applied.index);
@@ -92,7 +93,7 @@ int commit(struct fixture *fixture, struct txn *txn)
 int apply_raw(struct store *store, uint64_t index, const unsigned char *key, const void *value, size_t len)
 {
     struct buf entry = BUF_INIT;
-    entry_begin(&entry, 1);
+    entry_begin(&entry, FORMAT_FIRST, 1);
     entry.data[entry.len - 1] = 1; /* one operation */
     buf_put_u8(&entry, 1);
     buf_put(&entry, key, STORE_KEY_SIZE);

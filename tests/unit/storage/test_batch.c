@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Entries of the log, and the window of late changes. */
+#include "base/format.h"
 #include "fixture.h"
 
 #include "storage/batch_private.h"
@@ -26,7 +27,7 @@ static void make_entry(struct buf *entry)
 {
     unsigned char key[STORE_KEY_SIZE] = "a key, of thirty-two bytes size";
     struct batch *batch = batch_at(0);
-    entry_begin(entry, 1234567890123);
+    entry_begin(entry, FORMAT_FIRST, 1234567890123);
     size_t start = batch_begin_put(batch, key);
     buf_puts(&batch->ops, "value");
     batch_end_put(batch, start);

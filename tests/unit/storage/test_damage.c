@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Flipped bits. A store that LMDB or we would misread must not open; one that opens must be whole. */
+#include "base/format.h"
 #include "fixture.h"
 
 #include <fcntl.h>
@@ -256,7 +257,7 @@ static void test_sound_after_use(void **state)
             unsigned char key[STORE_KEY_SIZE] = {(unsigned char)(r[0] % 5)};
             memcpy(key + STORE_DIR_SIZE, &(uint32_t){r[1] % 300}, 4);
             struct buf entry = BUF_INIT;
-            entry_begin(&entry, 1);
+            entry_begin(&entry, FORMAT_FIRST, 1);
             entry.data[entry.len - 1] = 1;
             buf_put_u8(&entry, r[2] % 3 == 0 ? 2 : 1);
             buf_put(&entry, key, sizeof key);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A full disk, and what can be read on one. The first needs to mount a small tmpfs, and is left out where it may not.
  */
+#include "base/format.h"
 #include "fixture.h"
 
 #include <errno.h>
@@ -225,7 +226,7 @@ static void test_plaintext(void **state)
     struct buf entry = BUF_INIT;
     put(txn, "planted-mount/planted-name", "planted-value");
     assert_int_equal(txn_seal(txn, &batch, NULL), OK);
-    entry_begin(&entry, 1);
+    entry_begin(&entry, FORMAT_FIRST, 1);
     entry_add(&entry, batch);
     search_chunk(NULL, entry.data, entry.len);
     batch_free(batch);

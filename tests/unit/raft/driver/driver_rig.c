@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/format.h"
 #include "driver_rig.h"
 
 #include <setjmp.h>
@@ -246,7 +247,7 @@ void rig_apply(struct driver_rig *rig)
 void rig_deliver(struct driver_rig *rig, uint64_t from, struct raft_message *message, struct entry *const *entries)
 {
     struct buf frame = BUF_INIT;
-    message_encode(message, entries, &frame);
+    message_encode(message, entries, FORMAT_FIRST, &frame);
     driver_receive(rig->driver, from, FRAME_RAFT, frame.data, frame.len);
     buf_close(&frame);
 }

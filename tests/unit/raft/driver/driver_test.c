@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/format.h"
 #include "driver_rig.h"
 
 static struct driver_rig rig;
@@ -282,7 +283,7 @@ static void a_snapshot_that_nobody_needs_is_dropped(void **state)
     message.install_snapshot.last_term = 1;
     message.install_snapshot.conf_index = 1;
     assert_int_equal(configuration_decode(members->data, members->len, &message.install_snapshot.conf), OK);
-    message_encode(&message, NULL, &header);
+    message_encode(&message, NULL, FORMAT_FIRST, &header);
     driver_snapshot_received(rig.driver, 2, header.data, header.len, &discarded);
     assert_true(discarded);
     discarded = false;

@@ -7,11 +7,12 @@
 
 #include <cmocka.h>
 
+#include "base/format.h"
 #include "driver_rig.h"
 
 static void encode(struct raft_message *message, struct entry *const *entries, struct buf *ret)
 {
-    message_encode(message, entries, ret);
+    message_encode(message, entries, FORMAT_FIRST, ret);
 }
 
 static void each_message_comes_back_as_it_was(void **state)
