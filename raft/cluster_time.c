@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "raft/cluster_private.h"
 #include "raft/member.h"
@@ -26,6 +27,8 @@
 int64_t cluster_time_ns(struct cluster *cluster)
 {
     struct cluster_time *time = &cluster->time;
+    if (failpoint("bug.time_of_the_wall_clock"))
+        return clock_wall_ns();
     long long now = clock_boot_ns() + atomic_load(&time->offset_ns), last = atomic_load(&time->last_ns);
     while (now > last)
         if (atomic_compare_exchange_weak(&time->last_ns, &last, now))

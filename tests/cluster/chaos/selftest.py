@@ -26,6 +26,8 @@ PLANTED = (
             ("every key is linearizable",)),
     Planted("dropped intent", "bug.dropped_intent=error", "kill-leader",
             ("AWS has a user for each lease and no other",)),
+    Planted("expiry by wall clock", "bug.time_of_the_wall_clock=error", "clock-leader,clock-all",
+            ("no lease is revoked early", "no lease is revoked late")),
 )
 
 
