@@ -2,7 +2,7 @@
 /*
  * main.c — the program: a server, or a command line that speaks to one. The only file that knows every layer.
  *
- * To follow a request from here: server.c opens the core and starts the listeners; api/gateway.c makes a request of
+ * To follow a request from here: server/server.c opens the core and starts the listeners; api/gateway.c makes a request of
  * what a client sent; src/core/request.c is the table of what happens to it.
  */
 #include <string.h>
@@ -13,10 +13,10 @@
 #include "auth/userpass/userpass.h"
 #include "base/json.h"
 #include "cli/cli.h"
-#include "diagnose.h"
+#include "diagnose/diagnose.h"
 #include "secrets/aws/aws.h"
 #include "secrets/kv/kv.h"
-#include "server.h"
+#include "server/server.h"
 #include "sys/sys.h"
 
 /* A new engine or auth method: its folder, and its line here. */

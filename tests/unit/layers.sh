@@ -20,7 +20,9 @@ check() {
         may["sys"] = may["secrets"] = may["auth"] = may["audit"] = "base storage raft core"
         may["api"] = "base storage raft core config"
         may["cli"] = "base"
-        may["main"] = "base config storage raft core sys secrets auth audit api cli"
+        may["server"] = "base config storage raft core api"
+        may["diagnose"] = "base config storage raft core cli server"
+        may["main"] = "base config storage raft core sys secrets auth audit api cli server diagnose"
         # A library whose types must not leave the one layer that hides it.
         hidden["h2o.h"] = hidden["h2o/"] = "api"
         hidden["raft.h"] = hidden["raft/uv.h"] = hidden["raft/fixture.h"] = "raft"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "diagnose.h"
+#include "diagnose/diagnose.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "diagnose_private.h"
+#include "diagnose/diagnose_private.h"
 
 enum { EXIT_OK, EXIT_FAIL, EXIT_WARN, EXIT_USAGE };
 

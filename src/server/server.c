@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server.h"
+#include "server/server.h"
 
 #include <netdb.h>
 #include <signal.h>
@@ -15,8 +15,8 @@
 #include "base/secret.h"
 #include "config/config.h"
 #include "core/core.h"
-#include "server_dev.h"
-#include "server_options.h"
+#include "server/server_dev.h"
+#include "server/server_options.h"
 
 #define DRAIN_MS 10000
 

@@ -2,7 +2,7 @@
 /* diagnose_system.c — the limits that the operating system sets. */
 #include <sys/resource.h>
 
-#include "diagnose_private.h"
+#include "diagnose/diagnose_private.h"
 
 #define FILES_WANTED  (UINT64_C(16) << 10)
 #define FILES_NEEDED  1024

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "diagnose_private.h"
+#include "diagnose/diagnose_private.h"
 #include "raft/cluster.h"
 
 static void check_directory(struct report *report, const char *dir)

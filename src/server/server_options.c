@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server_options.h"
+#include "server/server_options.h"
 
 #include <stdio.h>
 #include <stdlib.h>

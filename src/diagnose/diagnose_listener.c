@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "diagnose_private.h"
+#include "diagnose/diagnose_private.h"
 
 #define DAYS_WARN 30
 

@@ -14,7 +14,7 @@
 #include "base/json.h"
 #include "base/secret.h"
 #include "cli/http.h"
-#include "diagnose_private.h"
+#include "diagnose/diagnose_private.h"
 #include "raft/cluster.h"
 
 #define TIMEOUT_MS  3000

@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "config/config.h"
 #include "core/core.h"
-#include "server_options.h"
+#include "server/server_options.h"
 
 int server_dev_config(const struct server_options *options, struct config **ret_config, struct err *err) MUST_CHECK;
 /* Initializes, unseals, mounts kv at secret/, prints what is needed to use it, and stores the root token. */

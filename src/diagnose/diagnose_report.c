@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "diagnose_private.h"
+#include "diagnose/diagnose_private.h"
 
 #define DEPTH_MAX 8
 
