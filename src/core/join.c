@@ -31,6 +31,7 @@
 
 #define ANSWER_MAX    (1u << 20)
 #define STATE_WAIT_MS 60000
+#define ASK_AGAIN_MS  5000
 #define REDIRECTS_MAX 3
 
 struct joining {
@@ -231,19 +232,17 @@ static json_t *make_answer(struct core *core, const json_t *params, const char *
                      json_flag(params, "non_voter", false), "format", format_newest());
 }
 
-/* The member's list and all records come by themselves once the leader knows this node. */
-static int wait_for_state(struct core *core, struct err *err)
+/* The members' list and all records come by themselves once the leader knows this node. */
+static bool state_comes(struct core *core, int ms)
 {
-    int64_t end = clock_steady_ms() + STATE_WAIT_MS;
+    int64_t end = clock_steady_ms() + ms;
     for (; clock_steady_ms() < end && !atomic_load(&core->auto_stopping); usleep(10000))
         if (core_check_initialized(core))
-            return OK;
-    return err_set(err, ERR_TIMEOUT,
-                   "joined, but the cluster's data has not come within %d s: can the leader reach %s?",
-                   STATE_WAIT_MS / 1000, core->options.cluster_addr);
+            return true;
+    return false;
 }
 
-int joining_finish(struct core *core, struct joining *joining, const unsigned char unseal_key[32], struct err *err)
+static int ask_to_join(struct core *core, struct joining *joining, const unsigned char unseal_key[32], struct err *err)
 {
     struct buf csr = BUF_INIT;
     json_t *data = NULL, *answer = NULL, *place = NULL;
@@ -257,13 +256,27 @@ int joining_finish(struct core *core, struct joining *joining, const unsigned ch
     if (rc == OK)
         rc = cluster_join_accept(core->cluster, json_str(place, "certificate", ""), json_str(place, "authority", ""),
                                  err);
-    if (rc == OK)
-        rc = wait_for_state(core, err);
 out:
     buf_close(&csr);
     json_decref(data);
     json_decref(answer);
     json_decref(place);
+    return rc;
+}
+
+/* A leader may hand over before it has added this node; the next one has never heard of it, and is asked again. */
+int joining_finish(struct core *core, struct joining *joining, const unsigned char unseal_key[32], struct err *err)
+{
+    int rc = ask_to_join(core, joining, unseal_key, err);
+    for (int waited = 0; rc == OK && !state_comes(core, ASK_AGAIN_MS); waited += ASK_AGAIN_MS) {
+        struct err again = {0};
+        if (waited >= STATE_WAIT_MS || atomic_load(&core->auto_stopping))
+            return err_set(err, ERR_TIMEOUT,
+                           "joined, but the cluster's data has not come within %d s: can the leader reach %s?",
+                           STATE_WAIT_MS / 1000, core->options.cluster_addr);
+        if (ask_to_join(core, joining, unseal_key, &again) != OK)
+            log_info("core", "waiting for the cluster's data: %s", err_text(&again));
+    }
     return rc;
 }
 

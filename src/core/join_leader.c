@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/encoding.h"
+#include "base/failpoint.h"
 #include "base/format.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -111,6 +112,7 @@ static void add_newcomer(void *arg)
     struct err err = {0};
     int rc;
     int64_t end = clock_steady_ms() + ADD_MS;
+    (void)failpoint("join.before_add");
     do {
         rc = cluster_add_member(newcomer->core->cluster, newcomer->node_id, newcomer->cluster_addr, newcomer->non_voter,
                                 &err);

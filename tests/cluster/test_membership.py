@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Joining and leaving."""
+import threading
+import time
+
 import pytest
 
 from lib.node import Coffer
@@ -40,6 +43,22 @@ def test_a_node_joins_through_a_standby_too(cluster):
     fourth = cluster.add_node("node4")
     cluster.join(fourth, through=cluster.standbys()[0])
     cluster.wait_voters(4)
+
+
+def test_a_leader_that_hands_over_amid_a_join_does_not_lose_the_joiner(nodes):
+    cluster = nodes.cluster(0)
+    cluster.add_node("node1", env={"COFFER_FAILPOINTS": "join.before_add=sleep:3000@3"})  # that is, of the fourth node
+    cluster.add_node("node2")
+    cluster.add_node("node3")
+    cluster.ready()
+    first = cluster.wait_leader()
+    fourth = cluster.add_node("node4")
+    joining = threading.Thread(target=lambda: cluster.join(fourth, through=first))
+    joining.start()
+    time.sleep(1)
+    first.client(cluster.root_token).write("sys/step-down").ok(204)
+    joining.join()
+    wait_for("it is a member", lambda: "node4" in cluster.members() and fourth.health() == 429, timeout=30)
 
 
 def test_retry_join_finds_the_cluster_by_itself(cluster, nodes):
