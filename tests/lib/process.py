@@ -103,10 +103,10 @@ class Process:
 
     # ---- What it uses ----
 
-    def memory_kb(self):
-        """Resident memory."""
+    def memory_kb(self, kind="VmRSS"):
+        """Resident memory; RssAnon: without what is mapped of files, which the kernel may drop at any time."""
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
+        return int(re.search(rf"{kind}:\s+(\d+)", status).group(1))
 
     def cpu_seconds(self):
         fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
