@@ -214,11 +214,7 @@ static int kv_list(struct cli *cli)
     path = cli_trim_path(cli, kv_path(cli, &place, "metadata"));
     if (api_list(cli, path, NULL, &secret))
         return cli_fail(cli, "Error listing %s", path);
-    if (json_map_at(secret, "wrap_info"))
-        return output_secret(cli, secret);
-    if (!json_array_size(json_list_at(json_map_at(secret, "data"), "keys")))
-        return output_no_value(cli, path);
-    return output_list(cli, secret);
+    return output_list(cli, path, secret);
 }
 
 static int kv_enable_versioning(struct cli *cli)

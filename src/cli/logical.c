@@ -81,11 +81,7 @@ static int logical_list(struct cli *cli)
         json_object_set_new(query, "limit", json_string(cli_printf(cli, "%" PRId64, option_number(cli, "limit", 0))));
     if (api_list(cli, path, query, &secret))
         return cli_fail(cli, "Error listing %s", path);
-    if (json_map_at(secret, "wrap_info"))
-        return output_secret(cli, secret);
-    if (!json_array_size(json_list_at(json_map_at(secret, "data"), "keys")))
-        return output_no_value(cli, path);
-    return output_list(cli, secret);
+    return output_list(cli, path, secret);
 }
 
 static int logical_unwrap(struct cli *cli)

@@ -187,10 +187,14 @@ static int print_list_table(struct cli *cli, json_t *data)
     return output_table(&table);
 }
 
-int output_list(struct cli *cli, json_t *secret)
+int output_list(struct cli *cli, const char *path, json_t *secret)
 {
     json_t *data = json_map_at(secret, "data");
 
+    if (json_map_at(secret, "wrap_info"))
+        return output_secret(cli, secret);
+    if (!json_array_size(json_list_at(data, "keys")))
+        return output_no_value(cli, path);
     if (cli->format == FORMAT_TABLE) {
         output_warnings(secret);
         return print_list_table(cli, data);

@@ -12,8 +12,8 @@
 int output_secret(struct cli *cli, json_t *secret);
 /* The same, but `success` in place of an empty answer (in table format). */
 int output_secret_or(struct cli *cli, json_t *secret, const char *success);
-/* data.keys as a list. */
-int output_list(struct cli *cli, json_t *secret);
+/* data.keys as a list, or that nothing is at the path. */
+int output_list(struct cli *cli, const char *path, json_t *secret);
 /* Any value, as JSON, YAML, or, where a command has no table of its own, as JSON too. */
 int output_value(struct cli *cli, const json_t *value);
 /* One value bare; a field that is NULL is a mistake: `where` says in what it was looked for. */
