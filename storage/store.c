@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,18 +21,6 @@
 #include "storage/store_private.h"
 
 /* ---- Opening ---- */
-
-static int lock_dir(struct store *store, struct err *err)
-{
-    char path[STORE_PATH_MAX + 16];
-    snprintf(path, sizeof path, "%s/lock", store->dir);
-    store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (store->lock_fd < 0)
-        return env_error(NULL, errno, path, err);
-    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0)
-        return err_set(err, ERR_IO, "%s is in use by another process", store->dir);
-    return OK;
-}
 
 struct verify {
     const char *path;
@@ -141,7 +128,7 @@ static int open_state(struct store *store, bool verify, struct err *err)
     snprintf(import_dir, sizeof import_dir, "%s/import", store->dir);
     int rc = file_make_dir(store->dir, 0700, err);
     if (rc == OK)
-        rc = lock_dir(store, err);
+        rc = file_lock_dir(store->dir, &store->lock_fd, err);
     if (rc == OK)
         rc = file_remove_tree(import_dir, err);
     if (rc == OK)

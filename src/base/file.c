@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -131,4 +132,19 @@ int file_remove_tree(const char *path, struct err *err)
 bool file_lost_writes(int fd)
 {
     return fdatasync(fd) != 0;
+}
+
+int file_lock_dir(const char *dir, int *ret_fd, struct err *err)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/lock", dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return say_errno(err, "open", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        close(fd);
+        return err_set(err, ERR_IO, "%s is in use by another process", dir);
+    }
+    *ret_fd = fd;
+    return OK;
 }

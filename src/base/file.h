@@ -28,4 +28,10 @@ int file_remove_tree(const char *path, struct err *err);
  */
 bool file_lost_writes(int fd);
 
+/*
+ * Keeps other processes from what is in a directory, by its file "lock", until the descriptor is closed. ERR_IO:
+ * another has it.
+ */
+int file_lock_dir(const char *dir, int *ret_fd, struct err *err) MUST_CHECK;
+
 #endif

@@ -119,6 +119,7 @@ static struct core *core_new(const struct core_options *options)
     if (core == NULL)
         abort();
     core->options = *options;
+    core->lock_fd = -1;
     if (core->options.default_lease_ttl_s == 0)
         core->options.default_lease_ttl_s = DEFAULT_TTL_S;
     if (core->options.max_lease_ttl_s == 0)
@@ -199,6 +200,8 @@ static void core_free(struct core *core)
     mount_table_unref(core->mount_table);
     unsealing_free(core->unsealing);
     joining_free(core->joining);
+    if (core->lock_fd >= 0)
+        close(core->lock_fd);
     pthread_mutex_destroy(&core->mutex);
     pthread_mutex_destroy(&core->seal_mutex);
     pthread_mutex_destroy(&core->cache_mutex);
@@ -214,6 +217,8 @@ int core_open(const struct core_options *options, struct core **ret_core, struct
     int rc = seal_configure(core, err);
     if (rc == OK)
         rc = file_make_dir(options->data_dir, 0700, err);
+    if (rc == OK)
+        rc = file_lock_dir(options->data_dir, &core->lock_fd, err);
     if (rc == OK)
         rc = clear_unfinished_init(core, err);
     data_path(core, STATE_DIR, state, sizeof state);

@@ -26,6 +26,7 @@ struct joining;   /* join.c: whom to ask */
 
 struct core {
     struct core_options options;
+    int lock_fd;                  /* of the data directory */
     const struct seal_type *seal; /* the configured one */
     struct store *store;
     struct barrier *barrier;

@@ -4,6 +4,8 @@ import base64
 
 import pytest
 
+from lib.process import wait_for
+
 pytestmark = pytest.mark.quick
 
 
@@ -150,3 +152,23 @@ def test_the_cluster_has_a_name_and_an_id_once_it_is_open(node):
     node.restart()
     node.unseal()
     assert (node.status()["cluster_name"], node.status()["cluster_id"]) == (before["cluster_name"], before["cluster_id"])
+
+
+@pytest.mark.coffer_only
+def test_a_second_process_on_the_same_data_is_refused_and_harms_nothing(nodes):
+    first = nodes.node()
+    first.start()
+    first.ready()
+    first.root.write("sys/policies/acl/kept", policy='path "x" {}').ok(204)
+    mark = first.folder / "data" / "init-unfinished"
+    mark.touch()  # what a process would find that starts while another one initialises
+    second = nodes.node()
+    second.config = first.config
+    second.launch()
+    wait_for("it ends", lambda: not second.process.is_running())
+    assert "in use by another process" in second.log_file.read_text()
+    mark.unlink()
+    first.root.read("sys/policies/acl/kept").ok(200)
+    first.restart()
+    first.unseal()
+    first.root.read("sys/policies/acl/kept").ok(200)
