@@ -135,6 +135,18 @@ static int check_patch_type(const char *type, struct request *req, struct refusa
         arena_printf(&req->arena, "PATCH requires Content-Type of %s, provided %.*s", wanted, (int)len, type));
 }
 
+bool call_has_raw_body(const char *path)
+{
+    static const char *const paths[] = {"sys/storage/raft/snapshot", "sys/storage/raft/snapshot-force",
+                                        "sys/storage/raft/snapshot-verify"};
+
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        if (strcmp(path, paths[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int read_params(const struct http_call *call, struct request *req, struct refusal *refusal)
 {
     const char *type = http_call_header(call, "content-type");
@@ -146,6 +158,12 @@ static int read_params(const struct http_call *call, struct request *req, struct
         rc = check_patch_type(type, req, refusal);
     if (rc != OK)
         return rc;
+    if (is_write(req) && call_has_raw_body(req->path)) {
+        req->raw_body = call->body;
+        req->raw_body_len = call->body_len;
+        req->body_file = call->body_file;
+        return OK;
+    }
     if (is_write(req))
         rc = params_read_body(type, call->body, call->body_len, &data, &err);
     else

@@ -23,4 +23,7 @@ struct refusal {
  */
 int call_read_request(const struct http_call *call, struct request *req, struct refusal *ret_refusal) MUST_CHECK;
 
+/* Whether a path ("sys/…") is of a snapshot's file: what is written there is no JSON, and left as it came. */
+bool call_has_raw_body(const char *path);
+
 #endif

@@ -90,7 +90,7 @@ static size_t get_body_len(struct reader *reader)
 int forward_request_decode(const void *payload, size_t len, struct arena *arena, struct http_call *ret_call)
 {
     struct reader reader = reader_of(payload, len);
-    struct http_call call = {0};
+    struct http_call call = {.body_file.fd = -1};
 
     if (reader_u8(&reader) != VERSION)
         return ERR_INVALID;

@@ -10,6 +10,7 @@
 #include "api/http.h"
 #include "api/probe.h"
 #include "api/redirect.h"
+#include "api/upload.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "config/config.h"
@@ -17,7 +18,7 @@
 #include "core/metrics.h"
 #include "core/request.h"
 
-#define SNAPSHOT "sys/storage/raft/snapshot"
+#define SNAPSHOT_SIZE_MAX ((size_t)64 << 30)
 
 struct gateway {
     struct core *core;
@@ -27,6 +28,7 @@ struct gateway {
     struct forwarded_rules *forwarded_for; /* of each listener */
     struct forward *forward;               /* NULL: standbys redirect */
     struct forward_server *forward_server;
+    struct http_uploads uploads;
 };
 
 /* What a request needs to find its way back; of its arena. */
@@ -56,13 +58,21 @@ static bool wants_redirect(const struct request *req, const struct http_call *ca
 {
     const char *header = http_call_header(call, "x-vault-no-request-forwarding");
 
-    return (header != NULL && header[0] != '\0') || strncmp(req->path, SNAPSHOT, sizeof SNAPSHOT - 1) == 0;
+    return (header != NULL && header[0] != '\0') || call_has_raw_body(req->path);
 }
 
 static bool should_forward(const struct request *req, const struct front *front)
 {
     return front->gateway->forward != NULL && request_was_untouched(req) && req->rc != ERR_SEALED &&
            !wants_redirect(req, front->call);
+}
+
+static void send_file(struct request *req, struct http_call *call)
+{
+    struct http_reply reply = {.status = 200, .content_type = req->reply_type, .file = &req->reply_file};
+
+    http_reply(call, &reply);
+    req->reply_file.fd = -1; /* the front's now */
 }
 
 /* The pipeline's last word, on whatever thread. */
@@ -76,6 +86,8 @@ static void on_done(struct request *req)
         forward_call(front->gateway->forward, call);
     } else if (req->redirect != NULL && redirect_is_loop(call->host, req->redirect)) {
         send_loop(req, call);
+    } else if (req->rc == OK && req->reply_file.fd >= 0) {
+        send_file(req, call);
     } else {
         char *body = request_body(req, &status);
         call_send(call, status, req->redirect, req->content_type, body);
@@ -112,6 +124,11 @@ static void on_resume(struct request *req, void (*fn)(struct request *req))
     http_post(((struct front *)req->front)->call, run_resumption, resumption);
 }
 
+static int may_upload(void *ctx, const struct http_upload *upload, struct arena *arena, const char **ret_location)
+{
+    return upload_ask(((struct gateway *)ctx)->core, upload, arena, ret_location);
+}
+
 /* A standby that has become active meanwhile comes here again. */
 static void serve(void *ctx, struct http_call *call)
 {
@@ -125,6 +142,8 @@ static void serve(void *ctx, struct http_call *call)
         request_free(req);
         return;
     }
+    if (call_has_raw_body(req->path))
+        http_take_time(call);
     struct front *front = arena_alloc(&req->arena, sizeof *front);
     *front = (struct front){.gateway = gateway, .call = call};
     req->is_open = gateway->config->listeners[call->listener].unauthenticated_metrics_access;
@@ -171,10 +190,11 @@ static struct forwarded_rules to_rules(const struct config_listener *from)
     };
 }
 
-static struct http_listener to_listener(const struct config_listener *from)
+static struct http_listener to_listener(const struct config_listener *from, const struct http_uploads *uploads)
 {
     return (struct http_listener){
         .address = from->address,
+        .uploads = uploads,
         .tls_disable = from->tls_disable,
         .cert_file = from->tls_cert_file,
         .key_file = from->tls_key_file,
@@ -220,8 +240,12 @@ int gateway_start(struct core *core, const struct config *config, struct gateway
     gateway->config = config;
     if (!core_options(core)->dev_mode)
         gateway->probe = probe_start(core_options(core)->api_addr);
+    gateway->uploads = (struct http_uploads){
+        .dir = core_options(core)->data_dir, .max_size = SNAPSHOT_SIZE_MAX, .may_upload = may_upload};
     for (size_t i = 0; i < n; i++) {
-        listeners[i] = to_listener(&config->listeners[i]);
+        if (config->listeners[i].max_snapshot_size > 0)
+            gateway->uploads.max_size = (size_t)config->listeners[i].max_snapshot_size;
+        listeners[i] = to_listener(&config->listeners[i], &gateway->uploads);
         gateway->forwarded_for[i] = to_rules(&config->listeners[i]);
     }
     if (config->request_forwarding)

@@ -11,7 +11,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/err.h"
+#include "base/file.h"
+
+/* A request whose body is larger than its listener allows, while it still comes in. */
+struct http_upload {
+    const char *method, *path; /* as of a call */
+    const char *token;         /* NULL when it shows none */
+    const char *remote_addr;
+    size_t size; /* of what has come, and the room that was made for more */
+};
+
+/*
+ * Bodies beyond max_request_size are refused, but where `may_upload` says otherwise: they then go to a file without a
+ * name in `dir`. It is asked again and again, on the thread of the connection, and must not block. Returns 0, or the
+ * status to refuse with; with 307, where to go instead (of the arena).
+ */
+struct http_uploads {
+    const char *dir;
+    size_t max_size;
+    int (*may_upload)(void *ctx, const struct http_upload *upload, struct arena *arena, const char **ret_location);
+};
 
 enum http_proxy {
     HTTP_PROXY_OFF,    /* connections are their clients' own */
@@ -32,6 +53,7 @@ struct http_listener {
     enum http_proxy proxy;
     const char *const *proxy_authorized; /* addresses and blocks */
     size_t n_proxy_authorized;
+    const struct http_uploads *uploads; /* the same for all; NULL: none. Must outlive the server. */
 };
 
 struct http_header {
@@ -49,8 +71,9 @@ struct http_call {
     size_t n_headers;
     const char *body;
     size_t body_len;
-    int64_t arrived_ms; /* steady clock */
-    size_t listener;    /* the one it came through, counted from 0 */
+    int64_t arrived_ms;          /* steady clock */
+    size_t listener;             /* the one it came through, counted from 0 */
+    struct file_range body_file; /* a body that is too large for memory; the descriptor is -1 when there is none */
     char remote_addr[64];
     int remote_port;
     bool is_head;
@@ -65,10 +88,13 @@ struct http_reply {
     const char *content_type; /* NULL: application/json */
     const char *body;         /* copied; NULL: none */
     size_t body_len;
+    const struct file_range *file; /* instead of a body; the descriptor is taken over */
 };
 
 /* Answers, from any thread, exactly once. The call is gone afterwards. */
 void http_reply(struct http_call *call, const struct http_reply *reply);
+/* The reply may take an hour, not just max_request_ms. On the call's thread. */
+void http_take_time(struct http_call *call);
 /* Runs fn(arg) soon on the thread that the call belongs to; from any thread. */
 void http_post(struct http_call *call, void (*fn)(void *arg), void *arg);
 

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "api/http_head.h"
 #include "api/http_private.h"
@@ -13,6 +14,8 @@
 static void call_free(struct call *call)
 {
     call->worker->n_calls--;
+    if (call->pub.body_file.fd >= 0)
+        close(call->pub.body_file.fd);
     arena_close(&call->arena);
     free(call);
 }
@@ -26,8 +29,11 @@ static void call_answer(struct message *message)
         call->guard->conn->call = NULL;
         call->guard->call = NULL;
         reply_send(call->req, &call->reply);
-    } else if (call->reply.body != NULL) {
-        h2o_mem_release_shared(call->reply.body);
+    } else {
+        if (call->reply.body != NULL)
+            h2o_mem_release_shared(call->reply.body);
+        if (call->reply.file.fd >= 0)
+            close(call->reply.file.fd);
     }
     call_free(call);
 }
@@ -94,9 +100,22 @@ static void copy_target(struct call *call, const h2o_req_t *req)
     call->pub.is_head = strcmp(call->pub.method, "HEAD") == 0;
 }
 
-static void copy_body(struct call *call, const h2o_req_t *req)
+/* What was too large for memory h2o has put into a file: that is taken over as it is, with the map's first bytes. */
+static bool take_body_file(struct call *call, const h2o_req_t *req, const h2o_buffer_t *input)
 {
-    if (req->entity.len == 0)
+    int fd = input->_fd >= 0 ? dup(input->_fd) : -1;
+
+    if (fd < 0)
+        return false;
+    call->pub.body_file = (struct file_range){
+        .fd = fd, .offset = (off_t)(req->entity.base - (const char *)input), .size = req->entity.len};
+    return true;
+}
+
+static void copy_body(struct call *call, const h2o_req_t *req, const struct conn *conn)
+{
+    call->pub.body_file.fd = -1;
+    if (req->entity.len == 0 || (conn->is_upload && take_body_file(call, req, conn->sock->input)))
         return;
     char *body = arena_alloc(&call->arena, req->entity.len + 1);
     memcpy(body, req->entity.base, req->entity.len);
@@ -123,10 +142,9 @@ int http_format_address(const struct sockaddr_storage *address, char *ret, size_
     return ntohs(v6->sin6_port);
 }
 
-static void copy_peer(struct call *call, h2o_req_t *req)
+static void copy_peer(struct http_call *pub, h2o_req_t *req)
 {
     struct sockaddr_storage peer = {0};
-    struct http_call *pub = &call->pub;
 
     if (req->conn->callbacks->get_peername(req->conn, (struct sockaddr *)&peer) != 0)
         pub->remote_port = http_format_address(&peer, pub->remote_addr, sizeof pub->remote_addr);
@@ -136,7 +154,7 @@ static void copy_peer(struct call *call, h2o_req_t *req)
  * h2o keeps the bytes of a request until its reply is out, and its buffers and pools are recycled as they are. What
  * may hold a secret is wiped as soon as we have our copy: the header lines, the body, and what decoding left behind it.
  */
-static void wipe_request(h2o_req_t *req, h2o_socket_t *sock)
+static void wipe_request(h2o_req_t *req, h2o_socket_t *sock, bool is_upload)
 {
     h2o_buffer_t *input = sock->input;
     char *lines = memchr(input->bytes + 1, '\n', input->size - 1);
@@ -146,7 +164,7 @@ static void wipe_request(h2o_req_t *req, h2o_socket_t *sock)
         secret_wipe(req->headers.entries[i].value.base, req->headers.entries[i].value.len);
     if (lines != NULL && end != NULL && end > lines)
         secret_wipe(lines, (size_t)(end - lines));
-    if (req->entity.len == 0)
+    if (req->entity.len == 0 || is_upload)
         return;
     secret_wipe(req->entity.base, req->entity.len);
     secret_wipe(input->bytes + input->size, (size_t)(input->_buf + input->capacity - (input->bytes + input->size)));
@@ -162,10 +180,11 @@ static struct call *call_new(struct conn *conn, h2o_req_t *req)
     call->worker = conn->worker;
     call->worker->n_calls++;
     call->answered.run = call_answer;
+    call->reply.file.fd = -1;
     copy_headers(call, req);
     copy_target(call, req);
-    copy_body(call, req);
-    copy_peer(call, req);
+    copy_body(call, req, conn);
+    copy_peer(&call->pub, req);
     call->pub.arrived_ms = clock_steady_ms();
     call->pub.listener = (size_t)(conn->listener - conn->worker->server->listeners);
     call->req = req;
@@ -188,10 +207,73 @@ bool call_shows_token(const h2o_req_t *req)
     return false;
 }
 
+/* The token that a request shows; NULL when it shows none. */
+static const char *shown_token(const h2o_req_t *req, struct arena *arena)
+{
+    static const char bearer[] = "Bearer ";
+    const char *found = NULL;
+
+    for (size_t i = 0; i < req->headers.size; i++) {
+        const h2o_header_t *header = &req->headers.entries[i];
+        size_t len = trimmed_len(&header->value);
+        if (h2o_memis(header->name->base, header->name->len, H2O_STRLIT("x-vault-token")))
+            found = arena_strndup(arena, header->value.base, len);
+        else if (found == NULL && h2o_memis(header->name->base, header->name->len, H2O_STRLIT("authorization")) &&
+                 len >= sizeof bearer && memcmp(header->value.base, bearer, sizeof bearer - 1) == 0)
+            found = arena_strndup(arena, header->value.base + sizeof bearer - 1, len - sizeof bearer + 1);
+    }
+    return found;
+}
+
+int call_ask_upload(struct conn *conn, h2o_req_t *req, struct arena *arena, const char **ret_location)
+{
+    const struct http_server *server = conn->worker->server;
+
+    if (server->uploads == NULL)
+        return 413;
+    char *path = arena_strndup(arena, req->input.path.base, req->input.path.len);
+    path[strcspn(path, "?")] = '\0';
+    struct http_call peer = {.remote_port = 0};
+    copy_peer(&peer, req);
+    struct http_upload upload = {.path = path,
+                                 .remote_addr = peer.remote_addr,
+                                 .method = arena_strndup(arena, req->input.method.base, req->input.method.len),
+                                 .token = shown_token(req, arena),
+                                 .size = conn->sock->input->capacity};
+    int status = server->uploads->may_upload(server->handler_ctx, &upload, arena, ret_location);
+    conn->is_upload = status == 0;
+    return status;
+}
+
+static void take_call(struct conn *conn, h2o_req_t *req)
+{
+    const struct http_server *server = conn->worker->server;
+    struct call *call = call_new(conn, req);
+
+    wipe_request(req, conn->sock, conn->is_upload);
+    conn->is_upload = false;
+    server->handler(server->handler_ctx, &call->pub);
+}
+
+static void take_large_call(struct conn *conn, h2o_req_t *req)
+{
+    struct arena arena;
+    const char *location = NULL;
+
+    arena_init(&arena);
+    int status = call_ask_upload(conn, req, &arena, &location);
+    if (status == 0) {
+        take_call(conn, req);
+    } else {
+        wipe_request(req, conn->sock, false);
+        reply_refuse_to(req, status, location);
+    }
+    arena_close(&arena);
+}
+
 static int on_request(h2o_handler_t *self, h2o_req_t *req)
 {
     struct conn *conn = conn_of(req);
-    const struct http_server *server = conn->worker->server;
     size_t body_max = conn->listener->body_max;
     const char *problem = http_head_problem(conn->sock->input->bytes, conn->sock->input->size);
 
@@ -202,12 +284,10 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
     if (problem != NULL) {
         reply_refuse(req, 400, problem);
     } else if (req->entity.len > body_max) {
-        wipe_request(req, conn->sock);
-        reply_refuse(req, 413, "http: request body too large");
+        take_large_call(conn, req);
     } else {
-        struct call *call = call_new(conn, req);
-        wipe_request(req, conn->sock);
-        server->handler(server->handler_ctx, &call->pub);
+        conn->is_upload = false;
+        take_call(conn, req);
     }
     return 0;
 }
@@ -246,6 +326,7 @@ static void copy_reply(struct call *call, const struct http_reply *reply)
         call->reply.headers[i].name = arena_strdup(arena, reply->headers[i].name);
         call->reply.headers[i].value = arena_strdup(arena, reply->headers[i].value);
     }
+    call->reply.file = reply->file != NULL ? *reply->file : (struct file_range){.fd = -1};
     if (reply->body != NULL)
         call->reply.body = reply_body_new(reply->body, reply->body_len);
 }
@@ -259,6 +340,11 @@ void http_reply(struct http_call *pub, const struct http_reply *reply)
         call_answer(&call->answered);
     else
         worker_send(call->worker, &call->answered);
+}
+
+void http_take_time(struct http_call *pub)
+{
+    H2O_STRUCT_FROM_MEMBER(struct call, pub, pub)->takes_time = true;
 }
 
 struct posted {

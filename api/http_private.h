@@ -24,12 +24,15 @@
 
 #include "api/http.h"
 #include "base/arena.h"
+#include "base/file.h"
 
 #define HTTP_BODY_MAX_DEFAULT   (32u << 20)
 #define HTTP_BODY_MAX_ANONYMOUS (1u << 20)  /* of a request that shows no token: logins and unsealing are small */
 #define HTTP_BODY_SLACK         (64u << 10) /* so much more is read to answer "too large" ourselves */
 #define HTTP_HEAD_MAX           (64u << 10)
 #define HTTP_REPLY_MS           90000 /* from the whole request to the reply */
+#define HTTP_SLOW_REPLY_MS      3600000
+#define HTTP_MEMORY_MAX         (65u << 20) /* a request that needs more is a file, if it may be at all */
 #define HTTP_CONNS_MAX          16384
 #define HTTP_THREADS_MAX        64
 
@@ -91,6 +94,7 @@ struct conn {
     struct call *call;         /* while the handler has the request */
     bool is_sending;           /* from the reply until its last byte is out */
     size_t sending_bytes;
+    bool is_upload;         /* its body may be larger than others', and is ciphertext */
     unsigned requests;      /* so far */
     enum conn_phase phase;  /* as the sweep saw it last, */
     unsigned phase_request; /* in which request, */
@@ -115,6 +119,7 @@ struct reply {
     size_t n_headers;
     const char *content_type;
     struct reply_body *body; /* or NULL; h2o's shared memory, one reference */
+    struct file_range file;  /* instead of it, or -1 */
 };
 
 struct call {
@@ -124,6 +129,7 @@ struct call {
     h2o_req_t *req;      /* NULL when the client has gone, or was answered */
     struct guard *guard; /* valid while req is */
     struct reply reply;
+    bool takes_time;
     struct message answered;
 };
 
@@ -152,6 +158,7 @@ struct retired {
 struct http_server {
     void (*handler)(void *ctx, struct http_call *call);
     void *handler_ctx;
+    const struct http_uploads *uploads; /* or NULL */
     h2o_globalconf_t conf;
     struct listener *listeners;
     size_t n_listeners;
@@ -212,6 +219,8 @@ void call_register(h2o_hostconf_t *host);
 int http_format_address(const struct sockaddr_storage *address, char *ret, size_t size);
 /* Whether a request has a token to show at all, true or false. */
 bool call_shows_token(const h2o_req_t *req);
+/* Whether a request may have so large a body: 0, or the status to refuse it with, see http_uploads. */
+int call_ask_upload(struct conn *conn, h2o_req_t *req, struct arena *arena, const char **ret_location);
 /* Answers a request that has waited too long; the handler's own reply will be dropped. */
 void call_give_up(struct call *call);
 
@@ -221,6 +230,10 @@ void reply_send(h2o_req_t *req, const struct reply *reply);
 struct reply_body *reply_body_new(const void *bytes, size_t len);
 /* {"errors":["text"]}, or {"errors":[]} for NULL. The text needs no escapes. Ends the connection. */
 void reply_refuse(h2o_req_t *req, int status, const char *text);
+/* For a body that is too large, or must go elsewhere (location, or NULL). */
+void reply_refuse_to(h2o_req_t *req, int status, const char *location);
+/* The same while it still comes in: it is not read any further. */
+void reply_refuse_amid(h2o_req_t *req, int status, const char *location);
 /* Gives the errors that h2o answers by itself our form. */
 void reply_register_errors(h2o_hostconf_t *host);
 

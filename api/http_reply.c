@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
+#include <unistd.h>
 
 #include "api/http_private.h"
 #include "base/secret.h"
+
+#define FILE_PIECE 65536
 
 #define RETRY_AFTER_S "1" /* about what a failover takes */
 
@@ -91,7 +94,51 @@ static bool is_head(const h2o_req_t *req)
     return h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD"));
 }
 
-/* Afterwards h2o may have ended the request at any time; `stop` never comes, as all is sent at once. */
+/* A file on its way to a client: h2o asks for the next piece when the last one is out. */
+struct file_sender {
+    h2o_generator_t super;
+    struct file_range rest;
+    char piece[FILE_PIECE];
+};
+
+static void close_file(void *memory)
+{
+    close(((struct file_sender *)memory)->rest.fd);
+}
+
+/* What cannot be read ends the connection amid the announced length, so that nobody takes it for all. */
+static void send_piece(h2o_generator_t *self, h2o_req_t *req)
+{
+    struct file_sender *sender = (struct file_sender *)self;
+    size_t want = sender->rest.size < FILE_PIECE ? (size_t)sender->rest.size : FILE_PIECE;
+    ssize_t n = pread(sender->rest.fd, sender->piece, want, sender->rest.offset);
+
+    if (n <= 0) {
+        conn_kill(conn_of(req));
+        h2o_send(req, NULL, 0, H2O_SEND_STATE_ERROR);
+        return;
+    }
+    sender->rest.offset += n;
+    sender->rest.size -= (uint64_t)n;
+    h2o_iovec_t piece = h2o_iovec_init(sender->piece, (size_t)n);
+    h2o_send(req, &piece, 1, sender->rest.size > 0 ? H2O_SEND_STATE_IN_PROGRESS : H2O_SEND_STATE_FINAL);
+}
+
+static void send_file(h2o_req_t *req, const struct file_range *file)
+{
+    struct file_sender *sender = h2o_mem_alloc_shared(&req->pool, sizeof *sender, close_file);
+
+    sender->super = (h2o_generator_t){.proceed = send_piece};
+    sender->rest = *file;
+    conn_of(req)->sending_bytes = (size_t)file->size;
+    h2o_start_response(req, &sender->super);
+    if (is_head(req) || file->size == 0)
+        h2o_send(req, NULL, 0, H2O_SEND_STATE_FINAL);
+    else
+        send_piece(&sender->super, req);
+}
+
+/* Afterwards h2o may have ended the request at any time; `stop` never comes, as a body is sent at once. */
 void reply_send(h2o_req_t *req, const struct reply *reply)
 {
     static h2o_generator_t generator;
@@ -102,7 +149,8 @@ void reply_send(h2o_req_t *req, const struct reply *reply)
     req->res.status = reply->status;
     req->res.reason = reason_of(reply->status);
     if (reply->status != 204)
-        req->res.content_length = len; /* without it h2o would end the connection */
+        req->res.content_length =
+            reply->file.fd >= 0 ? (size_t)reply->file.size : len; /* else h2o ends the connection */
     add_standard_headers(req, reply->status == 204 ? NULL : reply->content_type);
     if (reply->status == 503)
         add_header(req, "Retry-After", RETRY_AFTER_S);
@@ -115,6 +163,10 @@ void reply_send(h2o_req_t *req, const struct reply *reply)
             body = h2o_iovec_init(reply->body->bytes, len);
     }
     conn->is_sending = true;
+    if (reply->file.fd >= 0) {
+        send_file(req, &reply->file);
+        return;
+    }
     conn->sending_bytes = body.len;
     h2o_start_response(req, &generator);
     h2o_send(req, &body, body.len > 0, H2O_SEND_STATE_FINAL);
@@ -132,11 +184,43 @@ void reply_refuse(h2o_req_t *req, int status, const char *text)
 {
     char body[256];
     size_t len = format_errors(body, sizeof body, text);
-    struct reply reply = {.status = status, .content_type = "application/json", .body = reply_body_new(body, len)};
+    struct reply reply = {
+        .status = status, .content_type = "application/json", .body = reply_body_new(body, len), .file.fd = -1};
 
     req->http1_is_persistent = 0;
     conn_will_linger(conn_of(req));
     reply_send(req, &reply);
+}
+
+void reply_refuse_to(h2o_req_t *req, int status, const char *location)
+{
+    char body[256];
+    const char *text = status == 413   ? "http: request body too large"
+                       : status == 403 ? "permission denied"
+                       : status == 503 ? "this cannot be taken now: the node is sealed, not active, or its disk is full"
+                                       : NULL;
+    size_t len = format_errors(body, sizeof body, text);
+    struct http_header header = {.name = "Location", .value = (char *)location};
+    struct reply reply = {.status = status,
+                          .content_type = "application/json",
+                          .headers = &header,
+                          .n_headers = location != NULL,
+                          .body = reply_body_new(body, len),
+                          .file.fd = -1};
+
+    req->http1_is_persistent = 0;
+    conn_will_linger(conn_of(req));
+    reply_send(req, &reply);
+}
+
+/* As h2o does it when it finds a body too large itself. */
+void reply_refuse_amid(h2o_req_t *req, int status, const char *location)
+{
+    h2o_hostconf_t *host = req->conn->ctx->globalconf->hosts[0];
+
+    h2o_socket_read_stop(conn_of(req)->sock);
+    h2o_req_bind_conf(req, host, &host->paths.entries[0]);
+    reply_refuse_to(req, status, location);
 }
 
 /* ---- Errors of h2o's own: bodies that are too large or broken ---- */

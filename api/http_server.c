@@ -81,12 +81,15 @@ static int init_listeners(struct http_server *server, const struct http_listener
 static void init_conf(struct http_server *server)
 {
     h2o_globalconf_t *conf = &server->conf;
+    const struct http_uploads *uploads = server->uploads;
     size_t body_max = 0;
 
     for (size_t i = 0; i < server->n_listeners; i++)
         body_max = server->listeners[i].body_max > body_max ? server->listeners[i].body_max : body_max;
     h2o_config_init(conf);
     conf->server_name = (h2o_iovec_t){NULL, 0};
+    if (uploads != NULL && uploads->max_size > body_max)
+        body_max = uploads->max_size; /* what exceeds its listener's limit is looked after by the sweep */
     conf->max_request_entity_size = body_max + HTTP_BODY_SLACK;
     conf->handshake_timeout = (uint64_t)server->limits.first_ms;
     conf->http1.req_timeout = H2O_NEVER_MS;
@@ -94,8 +97,11 @@ static void init_conf(struct http_server *server)
     h2o_hostconf_t *host = h2o_config_register_host(conf, h2o_iovec_init(H2O_STRLIT("default")), 65535);
     call_register(host);
     reply_register_errors(host);
-    /* Larger buffers would become files in /tmp, with the bodies in clear. */
-    h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX;
+    /* Larger buffers become files: only of uploads, which are ciphertext, and where we want them. */
+    h2o_socket_buffer_mmap_settings.threshold = uploads != NULL ? HTTP_MEMORY_MAX : SIZE_MAX;
+    if (uploads != NULL)
+        snprintf(h2o_socket_buffer_mmap_settings.fn_template, sizeof h2o_socket_buffer_mmap_settings.fn_template,
+                 "%s/upload-XXXXXX", uploads->dir);
 }
 
 /* Half of our descriptors may be clients; the rest are for the store, peers and what is yet to come. */
@@ -183,6 +189,7 @@ int http_server_start(const struct http_listener *listeners, size_t n, int threa
     server->limits = http_limits;
     server->handler = handler;
     server->handler_ctx = ctx;
+    server->uploads = n > 0 ? listeners[0].uploads : NULL;
     int rc = init_listeners(server, listeners, n, err);
     if (rc == OK) {
         init_conf(server);

@@ -59,22 +59,36 @@ static int64_t limit_of(const struct worker *worker, const struct conn *conn)
     case CONN_HEAD:
         return limits->head_ms;
     case CONN_BODY:
+        if (conn->is_upload)
+            return limits->body_ms + (int64_t)(conn->sock->input->size / limits->send_rate) * 1000;
         return limits->body_ms;
     case CONN_WAITING:
-        return conn->listener->reply_ms;
+        return conn->call->takes_time ? HTTP_SLOW_REPLY_MS : conn->listener->reply_ms;
     case CONN_SENDING:
         break;
     }
     return limits->send_ms + (int64_t)(conn->sending_bytes / limits->send_rate) * 1000;
 }
 
-static bool is_too_large(const struct conn *conn, const h2o_req_t *req)
+/* A body that is larger than most may be goes on only where it may be so large; else its client is told. */
+static bool refuse_large(struct sweep *sweep, struct conn *conn, h2o_req_t *req)
 {
-    size_t size = conn->sock->input->size;
+    size_t max = call_shows_token(req) ? conn->listener->body_max : HTTP_BODY_MAX_ANONYMOUS;
+    const char *location = NULL;
+    struct arena arena;
 
-    if (conn->phase == CONN_HEAD)
-        return size > HTTP_HEAD_MAX;
-    return conn->phase == CONN_BODY && size > HTTP_HEAD_MAX + HTTP_BODY_MAX_ANONYMOUS && !call_shows_token(req);
+    if (conn->phase != CONN_BODY || conn->sock->input->size <= HTTP_HEAD_MAX + HTTP_BODY_SLACK + max)
+        return false;
+    arena_init(&arena);
+    int status = call_ask_upload(conn, req, &arena, &location);
+    if (status != 0) {
+        conn->is_sending = true;
+        conn->phase = CONN_SENDING;
+        conn->phase_since_ms = sweep->now_ms;
+        reply_refuse_amid(req, status, location);
+    }
+    arena_close(&arena);
+    return status != 0;
 }
 
 /* Keeps the largest, in falling order. */
@@ -95,7 +109,7 @@ static void note_victim(struct sweep *sweep, struct conn *conn, size_t held)
 
 static void count_memory(struct sweep *sweep, struct conn *conn)
 {
-    size_t held = conn->sock->input->capacity;
+    size_t held = conn->sock->input->_fd < 0 ? conn->sock->input->capacity : 0; /* a file is none of our memory */
 
     sweep->held += held;
     if (conn->phase == CONN_HEAD || conn->phase == CONN_BODY)
@@ -120,9 +134,9 @@ static int visit(h2o_req_t *req, void *arg)
         req->http1_is_persistent = 0;
     if (phase == CONN_WAITING && is_late)
         call_give_up(conn->call);
-    else if (is_late || is_too_large(conn, req))
+    else if (is_late || (phase == CONN_HEAD && conn->sock->input->size > HTTP_HEAD_MAX))
         conn_kill(conn);
-    else
+    else if (!refuse_large(sweep, conn, req))
         count_memory(sweep, conn);
     return 0;
 }

@@ -11,7 +11,7 @@
 set -eu
 
 BUILD_PACKAGES="build-essential cmake ninja-build pkg-config libuv1-dev libjansson-dev liblmdb-dev
-    libcurl4-openssl-dev libssl-dev libxml2-dev libcrypt-dev libcmocka-dev libyaml-dev"
+    libcurl4-openssl-dev libssl-dev libxml2-dev zlib1g-dev libcrypt-dev libcmocka-dev libyaml-dev"
 DEMO_PACKAGES="ca-certificates openssl python3 python3-venv"
 TEST_PACKAGES="curl haproxy iproute2 wrk tcpdump procps git clang libclang-rt-dev"
 H2O_BUILD_PACKAGES="dpkg-dev libyaml-dev libwslay-dev zlib1g-dev"

@@ -72,6 +72,8 @@ struct cluster_options {
     struct store *store;      /* borrowed; the cluster alone applies to it */
     /* Role, epoch or leader changed. */
     void (*on_change)(void *ctx, const struct cluster_status *status);
+    /* The state was replaced as a whole: by a restore, or by a peer's. NULL: nobody wants to know. */
+    void (*on_replaced)(void *ctx);
     void *ctx;
 };
 
@@ -98,6 +100,8 @@ int cluster_join_accept(struct cluster *cluster, const char *certificate, const 
 /* Leader: signs a request for node_id with the authority (as from cluster_bootstrap); appends the certificate. */
 int cluster_sign(const char *ca, const char *csr, const char *node_id, struct buf *ret_certificate,
                  struct buf *ret_ca_certificate, struct err *err) MUST_CHECK;
+/* Whether it is the authority (its certificate, PEM) that this node and its peers trust. */
+bool cluster_trusts(struct cluster *cluster, const char *ca_certificate);
 /*
  * Leader: adds a member, who becomes a voter by itself as soon as it has caught up (unless non_voter).
  * The node must answer at the address, for it says itself which disk it has: the same node id with another disk

@@ -8,6 +8,7 @@
 #include "raft/cluster_private.h"
 #include "raft/member.h"
 #include "raft/message.h"
+#include "storage/restore.h"
 
 #define RETRY_MS 200
 
@@ -93,6 +94,12 @@ static bool apply_all(struct cluster *cluster, const struct store_entry *entries
     return true;
 }
 
+static void tell_replaced(struct cluster *cluster)
+{
+    if (cluster->options.on_replaced != NULL)
+        cluster->options.on_replaced(cluster->options.ctx);
+}
+
 static void work_entries(struct cluster *cluster, struct apply_task *apply)
 {
     struct store_entry *entries = calloc(apply->n, sizeof *entries);
@@ -103,8 +110,11 @@ static void work_entries(struct cluster *cluster, struct apply_task *apply)
         entries[i] = (struct store_entry){
             .index = entry->index, .term = entry->term, .kind = kind_of(entry), .data = entry->data, .len = entry->len};
     }
+    uint64_t restored = store_restored_index(cluster->options.store);
     bool is_applied = apply_all(cluster, entries, apply->n);
     free(entries);
+    if (store_restored_index(cluster->options.store) != restored)
+        tell_replaced(cluster); /* before anybody is answered */
     if (is_applied)
         answer(cluster, apply, run_applied);
     else
@@ -151,6 +161,7 @@ static void work_install(struct cluster *cluster, struct apply_task *apply)
     if (store_import_finish(apply->import, &err) != OK)
         cluster_die("a snapshot cannot be taken over: %s", err_text(&err));
     note_time(cluster);
+    tell_replaced(cluster);
     cluster_import_over(cluster);
     cluster_write_reset(cluster, apply->index);
     free(apply);

@@ -157,6 +157,11 @@ int cluster_sign(const char *ca, const char *csr, const char *node_id, struct bu
     return identity_sign(ca, csr, node_id, ret_certificate, ret_ca_certificate, err);
 }
 
+bool cluster_trusts(struct cluster *cluster, const char *ca_certificate)
+{
+    return identity_trusts(cluster->raft_dir, ca_certificate);
+}
+
 /* ---- Members: who is to be added must answer first, and so says which number it bears ---- */
 
 int cluster_check_reader(struct cluster *cluster, uint8_t format, struct err *err)

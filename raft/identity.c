@@ -302,6 +302,18 @@ bool identity_exists(const char *dir)
            file_exists(files.ca);
 }
 
+bool identity_trusts(const char *dir, const char *ca_certificate)
+{
+    struct files files;
+    X509 *kept = NULL, *offered = NULL;
+    bool is_same = files_of(dir, &files, NULL) == OK && load_certificate(files.ca, &kept, NULL) == OK &&
+                   pem_read_certificate(ca_certificate, strlen(ca_certificate), &offered, NULL) == OK &&
+                   X509_cmp(kept, offered) == 0;
+    X509_free(kept);
+    X509_free(offered);
+    return is_same;
+}
+
 /* ---- TLS ---- */
 
 /* The dialler offers one protocol; a link without one that we know is refused in the handshake. */

@@ -26,7 +26,6 @@
 
 #define READERS_MAX    4096
 #define LOCK_FILE_SIZE (READERS_MAX * 64 + 4096)
-#define RECORDS        "records"
 #define PROBE_SIZE     (1u << 20)
 
 /* Whether a file of moderate size can still be made here. */
@@ -102,7 +101,7 @@ static int open_mdb(const char *dir, size_t map_size, MDB_env **ret_mdb)
         return code;
     code = mdb_env_set_mapsize(mdb, map_size);
     if (code == 0)
-        code = mdb_env_set_maxdbs(mdb, 1);
+        code = mdb_env_set_maxdbs(mdb, 2);
     if (code == 0)
         code = mdb_env_open(mdb, dir, MDB_NOTLS | MDB_NOMETASYNC | MDB_NORDAHEAD, 0600);
     if (code == 0)
@@ -114,18 +113,20 @@ static int open_mdb(const char *dir, size_t map_size, MDB_env **ret_mdb)
 
 static int open_databases(struct store_env *env, unsigned flags)
 {
+    static const char *const names[] = {"records", "restored"};
     MDB_txn *txn = NULL;
-    unsigned found = 0;
     int code = mdb_txn_begin(env->mdb, NULL, flags & MDB_CREATE ? 0 : MDB_RDONLY, &txn);
     if (code != 0)
         return code;
     code = mdb_dbi_open(txn, NULL, 0, &env->own);
-    if (code == 0)
-        code = mdb_dbi_open(txn, RECORDS, flags, &env->records);
-    if (code == 0)
-        code = mdb_dbi_flags(txn, env->records, &found);
-    if (code == 0 && found != 0)
-        code = MDB_INCOMPATIBLE;
+    for (int i = 0; i < 2 && code == 0; i++) {
+        unsigned found = 0;
+        code = mdb_dbi_open(txn, names[i], flags, &env->tables[i]);
+        if (code == 0)
+            code = mdb_dbi_flags(txn, env->tables[i], &found);
+        if (code == 0 && found != 0)
+            code = MDB_INCOMPATIBLE;
+    }
     if (code == 0)
         return mdb_txn_commit(txn);
     mdb_txn_abort(txn);

@@ -7,12 +7,10 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "storage/crypto.h"
+#include "storage/restore_private.h"
 #include "storage/snapshot.h"
-#include "storage/store_private.h"
 
 #define COMMIT_SIZE (16u << 20) /* so much is kept in memory before it is written */
-#define RECORD_HEAD (STORE_KEY_SIZE + sizeof(uint32_t))
-#define MEMBERS_MAX (1u << 20)
 
 struct store_import {
     struct store *store;
@@ -20,15 +18,57 @@ struct store_import {
     struct store_env *env;
     MDB_txn *txn;
     EVP_MAC_CTX *checksum;
-    EVP_MD_CTX *digest; /* NULL once the end has come */
-    uint32_t next;      /* the number of the chunk that must come */
+    struct snapshot_reader *reader;
+    MDB_dbi table; /* that records go to */
     struct store_position position;
     struct buf members;
-    struct buf stream; /* of records, the incomplete end of what came */
-    uint64_t records;
     size_t uncommitted;
     int rc; /* the first failure; all later calls return it */
 };
+
+/* ---- Taking chunks ---- */
+
+static int commit(struct store_import *import, struct err *err)
+{
+    int code = mdb_txn_commit(import->txn);
+    import->txn = NULL;
+    import->uncommitted = 0;
+    if (code == 0)
+        code = mdb_txn_begin(import->env->mdb, NULL, 0, &import->txn);
+    return env_error(import->store->dir, code, import->dir, err);
+}
+
+static int take_head(void *arg, const struct store_position *position, const void *members, size_t len, struct err *err)
+{
+    struct store_import *import = arg;
+    (void)err;
+    import->position = *position;
+    buf_put(&import->members, members, len);
+    return OK;
+}
+
+static int take_record(void *arg, const unsigned char *record_key, const void *value, size_t len, struct err *err)
+{
+    struct store_import *import = arg;
+    MDB_val key = {.mv_size = STORE_KEY_SIZE, .mv_data = (void *)record_key};
+    import->uncommitted += STORE_KEY_SIZE + len;
+    int code = env_put(import->txn, import->table, import->checksum, key, value, len, MDB_APPEND);
+    if (code != 0)
+        return env_error(import->store->dir, code, import->dir, err);
+    return import->uncommitted >= COMMIT_SIZE ? commit(import, err) : OK;
+}
+
+static int take_restore(void *arg, const struct restore_state *state, struct err *err)
+{
+    struct store_import *import = arg;
+    import->table = import->env->tables[1];
+    int code = restore_write(import->txn, import->env, import->checksum, state);
+    return env_error(import->store->dir, code, import->dir, err);
+}
+
+static const struct snapshot_visitor visitor = {.head = take_head, .record = take_record, .restore = take_restore};
+
+/* ---- Beginning and giving up ---- */
 
 static bool claim_import(struct store *store)
 {
@@ -49,14 +89,16 @@ int store_import_begin(struct store *store, struct store_import **ret_import, st
     import->store = store;
     snprintf(import->dir, sizeof import->dir, "%s/import", store->dir);
     import->checksum = checksum_new();
-    import->digest = snapshot_digest_new();
+    import->reader = snapshot_reader_new(&visitor, import);
     int rc = env_create(import->dir, &import->env, err);
     if (rc == OK)
         rc = env_error(store->dir, mdb_txn_begin(import->env->mdb, NULL, 0, &import->txn), import->dir, err);
-    if (rc == OK)
+    if (rc == OK) {
+        import->table = import->env->tables[0];
         *ret_import = import;
-    else
+    } else {
         store_import_abort(import);
+    }
     return rc;
 }
 
@@ -69,9 +111,8 @@ void store_import_abort(struct store_import *import)
         mdb_txn_abort(import->txn);
     env_unref(import->env);
     EVP_MAC_CTX_free(import->checksum);
-    EVP_MD_CTX_free(import->digest);
+    snapshot_reader_free(import->reader);
     buf_close(&import->members);
-    buf_close(&import->stream);
     file_remove_tree(import->dir, NULL);
     free(import);
     pthread_mutex_lock(&store->apply_lock);
@@ -79,118 +120,12 @@ void store_import_abort(struct store_import *import)
     pthread_mutex_unlock(&store->apply_lock);
 }
 
-/* ---- Taking chunks ---- */
-
-static int bad(struct err *err, const char *what)
-{
-    return err_set(err, ERR_CORRUPT, "the snapshot is damaged: %s", what);
-}
-
-static int commit(struct store_import *import, struct err *err)
-{
-    int code = mdb_txn_commit(import->txn);
-    import->txn = NULL;
-    import->uncommitted = 0;
-    if (code == 0)
-        code = mdb_txn_begin(import->env->mdb, NULL, 0, &import->txn);
-    return env_error(import->store->dir, code, import->dir, err);
-}
-
-static int take_head(struct store_import *import, const struct snapshot_chunk *chunk, struct err *err)
-{
-    struct reader reader = reader_of(chunk->payload, chunk->len);
-    import->position.index = reader_u64(&reader);
-    import->position.term = reader_u64(&reader);
-    import->position.configuration_index = reader_u64(&reader);
-    import->position.time_ms = (int64_t)reader_u64(&reader);
-    size_t len;
-    const void *members = reader_block(&reader, MEMBERS_MAX, &len);
-    if (!reader_done(&reader))
-        return bad(err, "its head");
-    buf_put(&import->members, members, len);
-    return OK;
-}
-
-/* Keys must ascend (MDB_APPEND): so none comes twice, and the file is written from front to back. */
-static int take_record(struct store_import *import, const unsigned char *record, size_t len, struct err *err)
-{
-    MDB_val key = {.mv_size = STORE_KEY_SIZE, .mv_data = (void *)record};
-    const void *value = record + RECORD_HEAD;
-    snapshot_digest_record(import->digest, record, value, len);
-    import->records++;
-    import->uncommitted += RECORD_HEAD + len;
-    int code = env_put(import->txn, import->env->records, import->checksum, key, value, len, MDB_APPEND);
-    if (code != 0)
-        return env_error(import->store->dir, code, import->dir, err);
-    return import->uncommitted >= COMMIT_SIZE ? commit(import, err) : OK;
-}
-
-static int take_records(struct store_import *import, const struct snapshot_chunk *chunk, struct err *err)
-{
-    int rc = OK;
-    if (chunk->len == 0)
-        return bad(err, "a chunk is empty");
-    buf_put(&import->stream, chunk->payload, chunk->len);
-    struct reader reader = reader_of(import->stream.data, import->stream.len);
-    while (rc == OK) {
-        const unsigned char *record = reader.at;
-        reader_bytes(&reader, STORE_KEY_SIZE);
-        uint32_t len = reader_u32(&reader);
-        if (!reader.failed && len > STORE_VALUE_MAX)
-            return bad(err, "a record is too large");
-        reader_bytes(&reader, len);
-        if (reader.failed) {
-            reader.at = record;
-            break;
-        }
-        rc = take_record(import, record, len, err);
-    }
-    size_t rest = (size_t)(reader.end - reader.at);
-    memmove(import->stream.data, reader.at, rest);
-    import->stream.len = rest;
-    return rc;
-}
-
-static int take_end(struct store_import *import, const struct snapshot_chunk *chunk, struct err *err)
-{
-    struct reader reader = reader_of(chunk->payload, chunk->len);
-    uint64_t records = reader_u64(&reader);
-    const void *claimed = reader_bytes(&reader, SNAPSHOT_DIGEST_SIZE);
-    unsigned char digest[SNAPSHOT_DIGEST_SIZE];
-    snapshot_digest_end(import->digest, import->position.index, digest);
-    import->digest = NULL;
-    if (!reader_done(&reader) || import->stream.len > 0 || records != import->records ||
-        memcmp(claimed, digest, sizeof digest) != 0)
-        return bad(err, "it is not what was sent");
-    return OK;
-}
-
-static int take_chunk(struct store_import *import, const void *data, size_t len, struct err *err)
-{
-    struct snapshot_chunk chunk;
-    int rc = snapshot_decode(import->checksum, data, len, &chunk);
-    if (rc != OK)
-        return bad(err, "a chunk does not fit its checksum");
-    if (chunk.number != import->next || (chunk.kind == SNAPSHOT_HEAD) != (chunk.number == 0) || import->digest == NULL)
-        return bad(err, "a chunk is out of order");
-    import->next++;
-    if (failpoint("store.import_chunk"))
-        return err_set(err, ERR_NOSPACE, "%s: no space left on the disk", import->dir);
-    switch (chunk.kind) {
-    case SNAPSHOT_HEAD:
-        return take_head(import, &chunk, err);
-    case SNAPSHOT_RECORDS:
-        return take_records(import, &chunk, err);
-    case SNAPSHOT_END:
-        break;
-    }
-    return take_end(import, &chunk, err);
-}
-
 int store_import_chunk(struct store_import *import, const void *chunk, size_t len, struct err *err)
 {
+    if (import->rc == OK && failpoint("store.import_chunk"))
+        import->rc = err_set(err, ERR_NOSPACE, "%s: no space left on the disk", import->dir);
     if (import->rc == OK)
-        import->rc = take_chunk(import, chunk, len, err);
+        import->rc = snapshot_reader_chunk(import->reader, chunk, len, err);
     return import->rc;
 }
 
@@ -224,8 +159,8 @@ int store_import_finish(struct store_import *import, struct err *err)
 {
     struct store *store = import->store;
     int rc = import->rc;
-    if (rc == OK && import->digest != NULL)
-        rc = bad(err, "its end is missing");
+    if (rc == OK)
+        rc = snapshot_reader_end(import->reader, err);
     if (rc == OK)
         rc = write_position(import, err);
     if (rc == OK) {

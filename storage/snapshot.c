@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* snapshot.c — the form of a snapshot, and writing one from a view. import.c reads it. */
+/* snapshot.c — the form of a snapshot, and writing one from a view. snapshot_read.c reads it. */
 #include "storage/snapshot.h"
 
 #include <endian.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "storage/crypto.h"
-#include "storage/store_private.h"
+#include "storage/restore_private.h"
 
 #define MAGIC     0x43465332u /* "CFS2" */
 #define CHUNK_MIN (3 * sizeof(uint32_t) + 1 + sizeof(uint64_t))
@@ -32,11 +32,21 @@ int snapshot_decode(EVP_MAC_CTX *checksum, const void *data, size_t len, struct 
     struct snapshot_chunk chunk = {.kind = kind, .number = reader_u32(&reader)};
     chunk.payload = reader_block(&reader, SNAPSHOT_PAYLOAD_MAX, &chunk.len);
     uint64_t sum = reader_u64(&reader);
-    if (!reader_done(&reader) || magic != MAGIC || kind < SNAPSHOT_HEAD || kind > SNAPSHOT_END ||
+    if (!reader_done(&reader) || magic != MAGIC || kind < SNAPSHOT_HEAD || kind > SNAPSHOT_RESTORE ||
         sum != checksum_compute(checksum, &(struct aead_part){data, len - sizeof sum}, 1))
         return ERR_CORRUPT;
     *ret_chunk = chunk;
     return OK;
+}
+
+size_t snapshot_chunk_size(const unsigned char head[SNAPSHOT_CHUNK_HEAD])
+{
+    struct reader reader = reader_of(head, SNAPSHOT_CHUNK_HEAD);
+    uint32_t magic = reader_u32(&reader);
+    reader_u8(&reader);
+    reader_u32(&reader);
+    uint32_t payload = reader_u32(&reader);
+    return magic == MAGIC && payload <= SNAPSHOT_PAYLOAD_MAX ? CHUNK_MIN + payload : 0;
 }
 
 EVP_MD_CTX *snapshot_digest_new(void)
@@ -62,14 +72,14 @@ void snapshot_digest_end(EVP_MD_CTX *digest, uint64_t index, unsigned char ret[S
     EVP_MD_CTX_free(digest);
 }
 
-/* Shows every record of a view in the order of its key; one that does not fit its checksum goes nowhere. */
-static int each_record(struct store_view *view, EVP_MAC_CTX *checksum,
+/* Shows every record of a table in the order of its key; one that does not fit its checksum goes nowhere. */
+static int each_record(struct store_view *view, MDB_dbi table, EVP_MAC_CTX *checksum,
                        int (*visit)(void *arg, const MDB_val *key, const void *value, size_t len), void *arg,
                        struct err *err)
 {
     MDB_cursor *cursor = NULL;
     MDB_val key, stored;
-    int rc = OK, code = mdb_cursor_open(view->txn, view->env->records, &cursor);
+    int rc = OK, code = mdb_cursor_open(view->txn, table, &cursor);
     if (code != 0)
         return env_error(NULL, code, "the state", err);
     code = mdb_cursor_get(cursor, &key, &stored, MDB_FIRST);
@@ -93,6 +103,13 @@ static int each_record(struct store_view *view, EVP_MAC_CTX *checksum,
     return rc;
 }
 
+/* The table that a restore under way is collected in. */
+static MDB_dbi other_table(const struct store_view *view)
+{
+    const MDB_dbi *tables = view->env->tables;
+    return view->records == tables[0] ? tables[1] : tables[0];
+}
+
 static int digest_record(void *arg, const MDB_val *key, const void *value, size_t len)
 {
     snapshot_digest_record(arg, key->mv_data, value, len);
@@ -104,7 +121,9 @@ int store_digest(struct store_view *view, unsigned char ret[32], struct err *err
     EVP_MD_CTX *digest = snapshot_digest_new();
     EVP_MAC_CTX *checksum = checksum_new();
     unsigned char result[SNAPSHOT_DIGEST_SIZE];
-    int rc = each_record(view, checksum, digest_record, digest, err);
+    int rc = each_record(view, view->records, checksum, digest_record, digest, err);
+    if (rc == OK)
+        rc = each_record(view, other_table(view), checksum, digest_record, digest, err);
     snapshot_digest_end(digest, store_view_index(view), result);
     EVP_MAC_CTX_free(checksum);
     if (rc == OK)
@@ -182,12 +201,38 @@ static int export_head(struct export *export, struct store_view *view, uint64_t 
     return rc;
 }
 
+static int flush(struct export *export)
+{
+    int rc =
+        export->payload.len > 0 ? emit_chunk(export, SNAPSHOT_RECORDS, export->payload.data, export->payload.len) : OK;
+    buf_clear(&export->payload);
+    return rc;
+}
+
+static int export_restore(struct export *export, struct store_view *view, struct err *err)
+{
+    struct restore_state state;
+    struct buf head = BUF_INIT;
+    int rc = restore_read(view->txn, view->env, &state);
+    if (rc != OK || state.begin == 0)
+        return rc;
+    buf_put_u64(&head, state.begin);
+    buf_put_u32(&head, state.next);
+    buf_put_u64(&head, state.count);
+    rc = flush(export);
+    if (rc == OK)
+        rc = emit_chunk(export, SNAPSHOT_RESTORE, head.data, head.len);
+    buf_close(&head);
+    if (rc == OK)
+        rc = each_record(view, other_table(view), export->checksum, export_record, export, err);
+    return rc;
+}
+
 static int export_end(struct export *export, uint64_t index)
 {
     struct buf end = BUF_INIT;
     unsigned char digest[SNAPSHOT_DIGEST_SIZE];
-    int rc =
-        export->payload.len > 0 ? emit_chunk(export, SNAPSHOT_RECORDS, export->payload.data, export->payload.len) : OK;
+    int rc = flush(export);
     snapshot_digest_end(export->digest, index, digest);
     export->digest = NULL;
     buf_put_u64(&end, export->records);
@@ -205,7 +250,9 @@ int store_export(struct store_view *view, int (*emit)(void *arg, const void *chu
     uint64_t index = 0;
     int rc = export_head(&export, view, &index);
     if (rc == OK)
-        rc = each_record(view, export.checksum, export_record, &export, err);
+        rc = each_record(view, view->records, export.checksum, export_record, &export, err);
+    if (rc == OK)
+        rc = export_restore(&export, view, err);
     if (rc == OK)
         rc = export_end(&export, index);
     EVP_MD_CTX_free(export.digest);

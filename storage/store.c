@@ -18,6 +18,8 @@
 #include "storage/batch.h"
 #include "storage/crypto.h"
 #include "storage/lmdb_check.h"
+#include "storage/restore.h"
+#include "storage/restore_private.h"
 #include "storage/store_private.h"
 
 /* ---- Opening ---- */
@@ -187,6 +189,8 @@ struct apply {
     EVP_MAC_CTX *checksum;
     struct store_position position;          /* as it will be */
     const struct store_entry *configuration; /* the last one among the entries, or NULL */
+    unsigned live;                           /* the table that is the state */
+    uint64_t restored_index;                 /* of the last entry that changed that; 0: none did */
     int code;                                /* LMDB's, when it failed */
 };
 
@@ -194,16 +198,28 @@ static int apply_op(void *arg, const struct entry_op *op)
 {
     struct apply *apply = arg;
     MDB_val key = {.mv_size = STORE_KEY_SIZE, .mv_data = (void *)op->key};
+    MDB_dbi records = apply->env->tables[apply->live];
     if (!op->is_delete)
-        apply->code = env_put(apply->txn, apply->env->records, apply->checksum, key, op->value, op->len, 0);
+        apply->code = env_put(apply->txn, records, apply->checksum, key, op->value, op->len, 0);
     else
-        apply->code = mdb_del(apply->txn, apply->env->records, &key, NULL);
+        apply->code = mdb_del(apply->txn, records, &key, NULL);
     if (op->is_delete && apply->code == MDB_NOTFOUND)
         apply->code = 0;
     return apply->code == 0 ? OK : ERR_IO;
 }
 
-static int apply_batch(struct apply *apply, const struct store_entry *entry, struct err *err)
+static int apply_restore(struct apply *apply, const struct store_entry *entry)
+{
+    struct restore_step step = {.txn = apply->txn, .env = apply->env, .checksum = apply->checksum, .live = apply->live};
+    int rc = restore_apply(&step, entry->index, entry->data, entry->len);
+    apply->code = step.code;
+    apply->live = step.live;
+    if (step.has_swapped)
+        apply->restored_index = entry->index;
+    return rc;
+}
+
+static int apply_command(struct apply *apply, const struct store_entry *entry, struct err *err)
 {
     struct store_position *position = &apply->position;
     int64_t time_ms = entry_time_ms(entry->data, entry->len);
@@ -212,7 +228,8 @@ static int apply_batch(struct apply *apply, const struct store_entry *entry, str
         position->time_ms = time_ms;
     if (format > position->format)
         position->format = format;
-    int rc = entry_walk(entry->data, entry->len, apply_op, apply);
+    int rc = restore_is_entry(entry->data, entry->len) ? apply_restore(apply, entry)
+                                                       : entry_walk(entry->data, entry->len, apply_op, apply);
     if (rc == ERR_UNSUPPORTED)
         err_set(err, rc, "entry %llu of the log has form %u, and this program reads forms up to %u: start a newer one",
                 (unsigned long long)entry->index, format, format_newest());
@@ -238,13 +255,16 @@ static int apply_entry(struct apply *apply, const struct store_entry *entry, str
     case STORE_ENTRY_BATCH:
         break;
     }
-    return apply_batch(apply, entry, err);
+    return apply_command(apply, entry, err);
 }
 
 static int apply_all(struct apply *apply, const struct store_entry *entries, size_t n, struct err *err)
 {
+    int rc = restore_live(apply->txn, apply->env, &apply->live);
+    if (rc != OK)
+        return err_set(err, rc, "which table of the store is the state cannot be read");
     for (size_t i = 0; i < n; i++) {
-        int rc = entries[i].index > apply->position.index ? apply_entry(apply, &entries[i], err) : OK;
+        rc = entries[i].index > apply->position.index ? apply_entry(apply, &entries[i], err) : OK;
         if (rc != OK)
             return rc;
     }
@@ -263,6 +283,8 @@ static void advance(struct store *store, const struct apply *apply)
     pthread_mutex_lock(&store->lock);
     store->durable_index = store->position.index;
     store->position = apply->position;
+    if (apply->restored_index != 0)
+        store->restored_index = apply->restored_index;
     if (apply->configuration != NULL) {
         buf_clear(&store->configuration);
         buf_put(&store->configuration, apply->configuration->data, apply->configuration->len);
@@ -360,6 +382,14 @@ uint64_t store_durable_index(struct store *store)
 {
     pthread_mutex_lock(&store->lock);
     uint64_t index = store->durable_index;
+    pthread_mutex_unlock(&store->lock);
+    return index;
+}
+
+uint64_t store_restored_index(struct store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    uint64_t index = store->restored_index;
     pthread_mutex_unlock(&store->lock);
     return index;
 }

@@ -5,8 +5,9 @@
  * One directory:  data.mdb  the state (env.c)     lock      held while a process has the store open
  *                 lock.mdb  LMDB's readers        import/   a state that is being made; removed at start
  *
- * In data.mdb the unnamed database holds two records of the store's own, "position" and
- * "configuration"; the database "records" holds the records. Every value begins with a checksum of
+ * In data.mdb the unnamed database holds records of the store's own, "position", "configuration" and those of
+ * restore.c. One of the databases "records" and "restored" holds the records, the other what is being restored, if
+ * anything is; a finished restore swaps the two. Every value begins with a checksum of
  * key and value (u64), which is taken off before anybody else sees it.
  */
 #ifndef COFFER_STORAGE_STORE_PRIVATE_H
@@ -27,8 +28,8 @@
 
 struct store_env {
     MDB_env *mdb;
-    MDB_dbi own, records;
-    int witness_fd; /* of the data file, for file_lost_writes() */
+    MDB_dbi own, tables[2]; /* of the tables, restore_live() says which is the state */
+    int witness_fd;         /* of the data file, for file_lost_writes() */
     atomic_uint refs;
 };
 
@@ -70,6 +71,7 @@ struct store_view {
     struct store *store;
     struct store_env *env; /* a reference */
     MDB_txn *txn;
+    MDB_dbi records; /* the state's table */
 };
 
 /* A view that waits to be used again by a thread of this slot: making one anew costs ten times as much. */
@@ -89,6 +91,7 @@ struct store {
     struct store_position position;
     struct buf configuration;
     uint64_t durable_index;
+    uint64_t restored_index;
     struct spare spares[THREAD_SLOTS];
 };
 

@@ -74,13 +74,17 @@ int txn_tag(struct txn *txn, const char *path, unsigned char ret_tag[BARRIER_TAG
 /* ---- Records in clear: what a sealed node must read. They hold nothing secret, or are encrypted by a seal. ---- */
 
 enum txn_clear {
-    TXN_CLEAR_SEAL = 1, /* the seal's configuration */
-    TXN_CLEAR_ROOT_KEY, /* the root key, encrypted by the seal */
-    TXN_CLEAR_KEYRING,  /* the keyring, encrypted by the root key */
-    TXN_CLEAR_CLUSTER,  /* the cluster's name and id */
+    TXN_CLEAR_SEAL = 1,   /* the seal's configuration */
+    TXN_CLEAR_ROOT_KEY,   /* the root key, encrypted by the seal */
+    TXN_CLEAR_KEYRING,    /* the keyring, encrypted by the root key */
+    TXN_CLEAR_CLUSTER,    /* the cluster's name and id */
+    TXN_CLEAR_QUARANTINE, /* since a restore: what had ended by then is left alone (core/quarantine.h) */
 };
 /* Appends the bytes. ERR_NOTFOUND. */
 int txn_get_clear(struct txn *txn, enum txn_clear record, struct buf *ret) MUST_CHECK;
+/* The store's key of such a record. */
+void txn_clear_key(enum txn_clear record, unsigned char ret_key[STORE_KEY_SIZE]);
+int txn_delete_clear(struct txn *txn, enum txn_clear record) MUST_CHECK;
 int txn_put_clear(struct txn *txn, enum txn_clear record, const void *data, size_t len) MUST_CHECK;
 
 bool txn_has_writes(const struct txn *txn);

@@ -234,7 +234,7 @@ struct txn_growth txn_growth(const struct txn *txn)
 
 /* ---- Records in clear: in a directory whose key no MAC will ever be ---- */
 
-static void clear_key(enum txn_clear record, unsigned char ret_key[STORE_KEY_SIZE])
+void txn_clear_key(enum txn_clear record, unsigned char ret_key[STORE_KEY_SIZE])
 {
     memset(ret_key, 0, STORE_KEY_SIZE);
     ret_key[STORE_KEY_SIZE - 1] = (unsigned char)(record << 1); /* the last bit tells ids apart */
@@ -245,9 +245,11 @@ int txn_get_clear(struct txn *txn, enum txn_clear record, struct buf *ret)
     unsigned char key[STORE_KEY_SIZE];
     const void *value;
     size_t len;
-    clear_key(record, key);
+    txn_clear_key(record, key);
     const struct write *write = txn_find_write(txn, key);
     if (write != NULL) {
+        if (write->kind != WRITE_PUT_CLEAR)
+            return ERR_NOTFOUND;
         buf_put(ret, write->data, write->len);
         return OK;
     }
@@ -263,7 +265,7 @@ int txn_put_clear(struct txn *txn, enum txn_clear record, const void *data, size
     unsigned char key[STORE_KEY_SIZE];
     bool existed = false;
     size_t old_len = 0;
-    clear_key(record, key);
+    txn_clear_key(record, key);
     struct write *write = txn_find_write(txn, key);
     if (write == NULL) {
         int rc = is_in_snapshot(txn, key, &existed, &old_len);
@@ -274,5 +276,22 @@ int txn_put_clear(struct txn *txn, enum txn_clear record, const void *data, size
     write->kind = WRITE_PUT_CLEAR;
     write->data = arena_dup(&txn->arena, data, len);
     write->len = len;
+    return OK;
+}
+
+int txn_delete_clear(struct txn *txn, enum txn_clear record)
+{
+    unsigned char key[STORE_KEY_SIZE];
+    bool existed = false;
+    size_t old_len = 0;
+    txn_clear_key(record, key);
+    struct write *write = txn_find_write(txn, key);
+    if (write == NULL) {
+        int rc = is_in_snapshot(txn, key, &existed, &old_len);
+        if (rc != OK || !existed)
+            return rc;
+        write = add_write(txn, key, existed, old_len);
+    }
+    write->kind = write->existed ? WRITE_DELETE : WRITE_NOTHING;
     return OK;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "storage/store_private.h"
+#include "storage/restore_private.h"
 
 static void view_free(struct store_view *view)
 {
@@ -23,6 +23,16 @@ void view_drop_spares(struct store *store)
 {
     for (int i = 0; i < THREAD_SLOTS; i++)
         view_free(atomic_exchange(&store->spares[i].view, NULL));
+}
+
+/* Which table is the state may have changed since the view was used last. */
+static int find_records(struct store_view *view)
+{
+    unsigned live;
+    int rc = restore_live(view->txn, view->env, &live);
+    if (rc == OK)
+        view->records = view->env->tables[live];
+    return rc;
 }
 
 static int view_new(struct store *store, struct store_view **ret_view, struct err *err)
@@ -40,6 +50,11 @@ static int view_new(struct store *store, struct store_view **ret_view, struct er
         free(view);
         return env_error(NULL, code, "a snapshot of the state", err);
     }
+    int rc = find_records(view);
+    if (rc != OK) {
+        view_free(view);
+        return err_set(err, rc, "%s is damaged: which of its tables is the state cannot be read", store->dir);
+    }
     *ret_view = view;
     return OK;
 }
@@ -47,7 +62,8 @@ static int view_new(struct store *store, struct store_view **ret_view, struct er
 int store_view_begin(struct store *store, struct store_view **ret_view, struct err *err)
 {
     struct store_view *spare = atomic_exchange(&store->spares[thread_slot()].view, NULL);
-    if (spare != NULL && spare->env == atomic_load(&store->env) && mdb_txn_renew(spare->txn) == 0) {
+    if (spare != NULL && spare->env == atomic_load(&store->env) && mdb_txn_renew(spare->txn) == 0 &&
+        find_records(spare) == OK) {
         *ret_view = spare;
         return OK;
     }
@@ -78,7 +94,7 @@ int store_view_get(struct store_view *view, const unsigned char key[STORE_KEY_SI
                    size_t *ret_len)
 {
     MDB_val mdb_key = {.mv_size = STORE_KEY_SIZE, .mv_data = (void *)key}, stored;
-    int code = mdb_get(view->txn, view->env->records, &mdb_key, &stored);
+    int code = mdb_get(view->txn, view->records, &mdb_key, &stored);
     if (code != 0)
         return env_error(NULL, code, "a record", NULL);
     return env_value(&stored, ret_value, ret_len) ? OK : ERR_CORRUPT;
@@ -110,7 +126,7 @@ int store_view_scan(struct store_view *view, const unsigned char dir[STORE_DIR_S
                     int (*visit)(void *arg, const unsigned char *key, const void *value, size_t len), void *arg)
 {
     MDB_cursor *cursor = NULL;
-    int code = mdb_cursor_open(view->txn, view->env->records, &cursor);
+    int code = mdb_cursor_open(view->txn, view->records, &cursor);
     if (code != 0)
         return env_error(NULL, code, "a directory", NULL);
     int rc = scan(cursor, dir, visit, arg);
@@ -125,7 +141,7 @@ int store_view_next(struct store_view *view, const unsigned char dir[STORE_DIR_S
     MDB_val key = {.mv_size = STORE_DIR_SIZE, .mv_data = (void *)dir}, stored;
     if (after != NULL)
         key = (MDB_val){.mv_size = STORE_KEY_SIZE, .mv_data = (void *)after};
-    int code = mdb_cursor_open(view->txn, view->env->records, &cursor);
+    int code = mdb_cursor_open(view->txn, view->records, &cursor);
     if (code != 0)
         return env_error(NULL, code, "a directory", NULL);
     code = mdb_cursor_get(cursor, &key, &stored, MDB_SET_RANGE);
@@ -147,7 +163,7 @@ int store_stats(struct store *store, struct store_stats *ret)
     int rc = store_view_begin(store, &view, NULL);
     if (rc != OK)
         return rc;
-    int code = mdb_stat(view->txn, view->env->records, &stat);
+    int code = mdb_stat(view->txn, view->records, &stat);
     if (code == 0)
         code = mdb_env_get_fd(view->env->mdb, &fd);
     if (code == 0 && fstat(fd, &info) != 0)

@@ -111,6 +111,19 @@ int file_make_dir(const char *path, mode_t mode, struct err *err)
     }
 }
 
+int file_make_nameless(const char *dir, int *ret_fd, struct err *err)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/nameless-XXXXXX", dir);
+    int fd = mkostemp(path, O_CLOEXEC);
+    if (fd < 0)
+        return err_set(err, errno == ENOSPC || errno == EDQUOT ? ERR_NOSPACE : ERR_IO, "cannot make a file in %s: %s",
+                       dir, strerror(errno));
+    unlink(path);
+    *ret_fd = fd;
+    return OK;
+}
+
 bool file_exists(const char *path)
 {
     return access(path, F_OK) == 0;

@@ -7,10 +7,18 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/err.h"
+
+/* Some bytes of an open file. */
+struct file_range {
+    int fd;
+    off_t offset;
+    uint64_t size;
+};
 
 /* Appends the file to ret. ERR_NOTFOUND; ERR_TOO_LARGE beyond max bytes; ERR_IO. */
 int file_read(const char *path, size_t max, struct buf *ret, struct err *err) MUST_CHECK;
@@ -19,6 +27,9 @@ int file_replace(const char *path, const void *data, size_t len, mode_t mode, st
 /* Makes a directory and its parents; fine if it is there. */
 int file_make_dir(const char *path, mode_t mode, struct err *err) MUST_CHECK;
 bool file_exists(const char *path);
+/* A file without a name in a directory, for reading and writing; it is gone with its descriptor. ERR_NOSPACE; ERR_IO.
+ */
+int file_make_nameless(const char *dir, int *ret_fd, struct err *err) MUST_CHECK;
 /* Removes a directory with everything in it. Never follows a link. */
 int file_remove_tree(const char *path, struct err *err);
 /*

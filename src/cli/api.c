@@ -96,7 +96,8 @@ static int exchange(struct cli *cli, struct request *request, struct err *err)
     int rc = OK;
 
     for (int redirects = 0; redirects <= REDIRECTS_MAX; redirects++) {
-        rc = http_exchange(cli->http, request->method, request->url, request->headers, request->body, &reply, err);
+        rc = http_exchange(cli->http, request->method, request->url, request->headers, request->body, request->files,
+                           &reply, err);
         if (rc || !is_redirect(reply.status) || !reply.location.len || option_flag(cli, "disable-redirects"))
             break;
         if (!strncasecmp(request->url, "https:", 6) && strncasecmp(buf_str(&reply.location), "https:", 6) != 0) {
@@ -161,15 +162,41 @@ static int send_request(struct cli *cli, struct request *request, const char *pa
     return OK;
 }
 
-int api_fetch(struct cli *cli, const char *method, const char *path, json_t *query, json_t *body)
+static int fetch(struct cli *cli, struct request *request, const char *path, const json_t *query)
 {
-    struct request request = {.method = method};
-    struct buf body_text = BUF_INIT;
     struct err err = {0};
     int rc;
 
     buf_clear(&cli->failure);
     cli->status = 0;
+    rc = open_http(cli, &err);
+    if (!rc)
+        rc = request_prepare(cli, request, api_address(cli), path, query, api_token(cli), &err);
+    if (rc) {
+        buf_puts(&cli->failure, err_text(&err));
+    } else if (option_flag(cli, "output-curl-string")) {
+        request_print_curl(cli, request);
+        cli->is_dry_run = true;
+        rc = ERR_UNAVAILABLE;
+    } else {
+        rc = send_request(cli, request, path, &err);
+    }
+    return rc;
+}
+
+int api_transfer(struct cli *cli, const char *method, const char *path, const struct http_files *files)
+{
+    struct request request = {.method = method, .files = files};
+
+    return fetch(cli, &request, path, NULL);
+}
+
+int api_fetch(struct cli *cli, const char *method, const char *path, json_t *query, json_t *body)
+{
+    struct request request = {.method = method};
+    struct buf body_text = BUF_INIT;
+    int rc;
+
     if (body) {
         char *text = json_format(body);
 
@@ -177,18 +204,7 @@ int api_fetch(struct cli *cli, const char *method, const char *path, json_t *que
         json_text_free(text);
         request.body = &body_text;
     }
-    rc = open_http(cli, &err);
-    if (!rc)
-        rc = request_prepare(cli, &request, api_address(cli), path, query, api_token(cli), &err);
-    if (rc) {
-        buf_puts(&cli->failure, err_text(&err));
-    } else if (option_flag(cli, "output-curl-string")) {
-        request_print_curl(cli, &request);
-        cli->is_dry_run = true;
-        rc = ERR_UNAVAILABLE;
-    } else {
-        rc = send_request(cli, &request, path, &err);
-    }
+    rc = fetch(cli, &request, path, query);
     buf_close(&body_text);
     json_decref(query);
     json_decref(body);

@@ -31,6 +31,10 @@ int api_post(struct cli *cli, const char *path, json_t *body, json_t **ret_secre
 /* As api_call(), but leaves the answer unread in cli->body. */
 int api_fetch(struct cli *cli, const char *method, const char *path, json_t *query, json_t *body) MUST_CHECK;
 
+struct http_files;
+/* Sends a file, or takes one in, as http.h says; the answer, unless it went to a file, is in cli->body. */
+int api_transfer(struct cli *cli, const char *method, const char *path, const struct http_files *files) MUST_CHECK;
+
 /* The token in use: the environment's, else the stored one; "" when there is none. */
 const char *api_token(struct cli *cli);
 /* Uses this token from now on instead. */

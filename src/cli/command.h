@@ -70,6 +70,7 @@ extern const struct command policy_commands[];
 extern const struct command raft_commands[];
 extern const struct command autopilot_commands[];
 extern const struct command secrets_commands[];
+extern const struct command snapshot_commands[];
 extern const struct command token_commands[];
 
 /*

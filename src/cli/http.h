@@ -34,11 +34,23 @@ struct http_reply {
 struct http *http_new(const struct http_settings *settings);
 void http_free(struct http *http);
 
+/* Bodies that lie in files. */
+struct http_files {
+    int upload;   /* sent instead of a body, from its beginning, upload_size bytes; -1: none */
+    int download; /* gets the answer's body when the status is 200; -1: none */
+    int64_t upload_size;
+    /* Called now and then; total is 0 when it is not known. May be NULL. */
+    void (*progress)(void *arg, int64_t done, int64_t total);
+    void *arg;
+};
+
 /*
- * headers: "Name: value" lines, ended by NULL; body NULL: none. The reply's buffers are emptied first and belong to
- * the caller. Errors: ERR_UPSTREAM with curl's reason (connection, TLS, time-out); ERR_TOO_LARGE.
+ * headers: "Name: value" lines, ended by NULL; body NULL: none; files NULL: none. A transfer of files has no time-out
+ * of its own. The reply's buffers are emptied first and belong to the caller. Errors: ERR_UPSTREAM with curl's reason
+ * (connection, TLS, time-out); ERR_TOO_LARGE.
  */
 int http_exchange(struct http *http, const char *method, const char *url, const char *const *headers,
-                  const struct buf *body, struct http_reply *ret_reply, struct err *err) MUST_CHECK;
+                  const struct buf *body, const struct http_files *files, struct http_reply *ret_reply,
+                  struct err *err) MUST_CHECK;
 
 #endif

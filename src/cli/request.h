@@ -14,7 +14,8 @@ struct request {
     const char *url;
     const char *headers[REQUEST_HEADERS_MAX + 1]; /* ended by NULL */
     int header_count;
-    const struct buf *body; /* NULL: none */
+    const struct buf *body;         /* NULL: none */
+    const struct http_files *files; /* NULL: none */
 };
 
 /*

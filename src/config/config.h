@@ -26,6 +26,7 @@ struct config_listener {
     bool tls_require_and_verify_client_cert;
     bool unauthenticated_metrics_access; /* of its telemetry stanza */
     int64_t max_request_size;
+    int64_t max_snapshot_size; /* Coffer's own: of a restore's body */
     int64_t max_request_duration_s;
     char *proxy_protocol_behavior; /* "use_always", "allow_authorized", "deny_unauthorized", or NULL */
     struct config_blocks proxy_protocol_authorized_addrs;

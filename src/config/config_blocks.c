@@ -32,6 +32,7 @@ static const struct config_key listener_keys[] = {
     {"tls_client_ca_file", KEY_TEXT, LISTENER(tls_client_ca_file), NULL},
     {"tls_require_and_verify_client_cert", KEY_BOOL, LISTENER(tls_require_and_verify_client_cert), NULL},
     {"max_request_size", KEY_COUNT, LISTENER(max_request_size), NULL},
+    {"max_snapshot_size", KEY_COUNT, LISTENER(max_snapshot_size), NULL},
     {"max_request_duration", KEY_SECONDS, LISTENER(max_request_duration_s), NULL},
     {"proxy_protocol_behavior", KEY_TEXT, LISTENER(proxy_protocol_behavior), config_check_proxy_behavior},
     {"proxy_protocol_authorized_addrs", KEY_BLOCKS, LISTENER(proxy_protocol_authorized_addrs), NULL},

@@ -35,6 +35,8 @@ struct commit {
     pthread_cond_t wake; /* batches came, the entry in flight ended, or stopping */
     struct waiting *first, **last;
     bool stopping;
+    bool is_paused;
+    bool is_busy; /* a group was taken and is not done with */
 
     /* The entry in flight; under the mutex. */
     bool is_done;
@@ -50,8 +52,11 @@ struct commit {
 static struct waiting *take_group(struct commit *commit)
 {
     pthread_mutex_lock(&commit->mutex);
-    while (commit->first == NULL && !commit->stopping)
+    commit->is_busy = false;
+    pthread_cond_broadcast(&commit->wake);
+    while ((commit->first == NULL || commit->is_paused) && !commit->stopping)
         pthread_cond_wait(&commit->wake, &commit->mutex);
+    commit->is_busy = true;
     struct waiting *group = commit->first, **link = &commit->first;
     size_t bytes = 0;
     int n = 0;
@@ -267,6 +272,24 @@ void commit_halt(struct commit *commit)
         return;
     pthread_mutex_lock(&commit->mutex);
     commit->stopping = true;
+    pthread_cond_broadcast(&commit->wake);
+    pthread_mutex_unlock(&commit->mutex);
+}
+
+void commit_pause(struct commit *commit)
+{
+    pthread_mutex_lock(&commit->mutex);
+    commit->is_paused = true;
+    while (commit->is_busy && !commit->stopping)
+        pthread_cond_wait(&commit->wake, &commit->mutex);
+    pthread_mutex_unlock(&commit->mutex);
+}
+
+void commit_resume(struct commit *commit)
+{
+    pthread_mutex_lock(&commit->mutex);
+    commit->epoch = 0; /* the next group enters its epoch anew, and with it a window that knows nothing */
+    commit->is_paused = false;
     pthread_cond_broadcast(&commit->wake);
     pthread_mutex_unlock(&commit->mutex);
 }

@@ -24,6 +24,12 @@ struct commit *commit_start(struct cluster *cluster, struct store *store, struct
 /* Ends what waits and what still comes with ERR_NOTLEADER. The cluster may be closed then, which ends the entry in
  * flight. */
 void commit_halt(struct commit *commit);
+/*
+ * While the state is replaced as a whole: waits until no entry is in flight, and makes none. What comes meanwhile waits
+ * and, having read the state before, conflicts when it goes on.
+ */
+void commit_pause(struct commit *commit);
+void commit_resume(struct commit *commit);
 /* After the cluster was closed: joins the thread and frees. NULL is fine for both. */
 void commit_stop(struct commit *commit);
 

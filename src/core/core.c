@@ -181,6 +181,7 @@ static int open_cluster(struct core *core, struct err *err)
         .heartbeat_ms = core->options.heartbeat_ms,
         .store = core->store,
         .on_change = lifecycle_on_cluster_change,
+        .on_replaced = lifecycle_on_state_replaced,
         .ctx = core,
     };
     return cluster_open(&options, &core->cluster, err);

@@ -45,6 +45,7 @@ struct core {
     atomic_int_least64_t hindered_until_ms; /* steady clock; no audit device took an entry: 0: all is well */
     atomic_int n_requests;                  /* in the pipeline */
     struct metrics metrics;
+    atomic_bool is_restoring; /* restore.c */
 
     /* The lifecycle thread (lifecycle.c) alone makes this node active and stops it being so. */
     pthread_t lifecycle;
@@ -54,7 +55,10 @@ struct core {
     bool is_stopping;
     bool wants_seal;
     bool is_activating;
-    struct expiry *expiry; /* while active */
+    bool is_paused;                /* core_pause() */
+    bool state_replaced;           /* the keyring must be compared with the one in use */
+    unsigned char keyring_sum[32]; /* of the stored keyring that was opened */
+    struct expiry *expiry;         /* while active */
     long (*count_connections)(void *ctx);
     void *count_connections_ctx;
 
@@ -85,6 +89,15 @@ void core_wake_expiry(struct core *core);
 void core_abandon_lease(struct core *core, const char *lease_id);
 /* Gives up being active, waits for the worker to stop, then wipes the barrier's keys. */
 void core_seal_now(struct core *core);
+/*
+ * While the state is replaced as a whole: stops being active and waits until nothing is being committed; and goes on,
+ * with the new state, once it is known that the barrier's keys are those of it.
+ */
+void core_pause(struct core *core);
+void core_resume(struct core *core);
+bool core_is_stopping(struct core *core);
+/* The barrier was opened with this stored keyring. */
+void core_note_keyring(struct core *core, const struct buf *keyring);
 /* Waits until this node is active, has become a standby, or ms have passed. */
 void core_wait_settled(struct core *core, int ms);
 /* Whether the store says that the cluster is initialized; remembered once true. */
@@ -96,6 +109,8 @@ void lifecycle_start(struct core *core);
 void lifecycle_stop(struct core *core);
 /* cluster_options.on_change; ctx is the core. */
 void lifecycle_on_cluster_change(void *ctx, const struct cluster_status *status);
+/* cluster_options.on_replaced. */
+void lifecycle_on_state_replaced(void *ctx);
 
 /* drain.c: waits until no request is in the pipeline, or ms have passed. */
 void core_await_requests(struct core *core, int ms);

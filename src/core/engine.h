@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/file.h"
 
 struct request;
 struct core;
@@ -38,6 +39,7 @@ enum route_flag {
     ROUTE_RESCUES =
         1 << 9, /* takes this node out of service: is not kept from it by an audit log that cannot be written */
     ROUTE_OPENABLE = 1 << 10, /* a listener may be configured so that it needs no token there (and no audit) */
+    ROUTE_SEALS = 1 << 11, /* may leave this node sealed: its answer goes out though it cannot be put on record then */
 };
 
 enum field_type {
@@ -143,6 +145,8 @@ int64_t request_time_ns(const struct request *req);
 void reply_data(struct request *req, json_t *data);
 /* A list of names; an empty one answers 404, as clients expect. Takes over the reference. */
 int reply_keys(struct request *req, json_t *keys);
+/* Answers with a file's bytes, which are no JSON. Takes over the descriptor. */
+void reply_file(struct request *req, const struct file_range *file, const char *media_type);
 /* Answers another status than 200 with the data set so far, e.g. 202, or 404 with an envelope. */
 /* The whole body is this text, of this type; the reply takes it over (of buf_detach()). */
 void reply_text(struct request *req, const char *content_type, char *text);

@@ -21,6 +21,7 @@
 #include "core/core.h"
 #include "core/expiry_private.h"
 #include "core/lease_private.h"
+#include "core/quarantine.h"
 #include "core/token.h"
 #include "storage/txn.h"
 

@@ -10,6 +10,7 @@
 #include "core/core.h"
 #include "core/expiry_private.h"
 #include "core/lease_private.h"
+#include "core/quarantine.h"
 #include "storage/txn.h"
 
 #define PENDING_AT_ONCE 256
@@ -39,7 +40,10 @@ static int adopt_one(struct request *req, const char *uid, uint64_t epoch)
     rc = lease_get(req, json_string_value(id), &lease);
     if (rc == ERR_INVALID)
         return lease_said(req, txn_delete(req->txn, path));
-    if (rc == OK && lease->state == LEASE_PENDING && lease->epoch < epoch)
+    int64_t until_s = 0;
+    if (rc == OK)
+        rc = quarantine_until(req, &until_s);
+    if (rc == OK && lease->state == LEASE_PENDING && lease->epoch < epoch && lease->issued_s > until_s)
         rc = lease_expire_now(req, lease);
     return rc;
 }

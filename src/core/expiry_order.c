@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "core/core.h"
 #include "core/lease_private.h"
+#include "core/quarantine.h"
 #include "storage/txn.h"
 
 #define DAY_S        86400
@@ -30,6 +31,15 @@ const char *expiry_entry_path(struct request *req, int64_t when_s, char kind, co
     int64_t when = within_order(when_s);
     return arena_printf(&req->arena, EXPIRY_DIR "%06lld/%04d/%02d%c%s", (long long)(when / DAY_S),
                         (int)(when % DAY_S / 60), (int)(when % 60), kind, uid);
+}
+
+int expiry_outside_quarantine(struct request *req, int64_t when_s, int64_t *ret_when_s)
+{
+    int64_t until_s;
+    int rc = quarantine_until(req, &until_s);
+    if (rc == OK)
+        *ret_when_s = when_s > until_s ? when_s : until_s + 1;
+    return rc;
 }
 
 int expiry_file_entry(struct request *req, int64_t when_s, char kind, const char *uid, json_t *value)
@@ -59,6 +69,19 @@ struct due_list *due_list_new(void)
     if (list == NULL)
         abort();
     return list;
+}
+
+bool due_list_seek(struct due_list *list, const char *after)
+{
+    long long day;
+    int minute, len = 0;
+    if (sscanf(after, "%6lld/%4d/%n", &day, &minute, &len) != 2 || len == 0 || after[len] == '\0' ||
+        strlen(after + len) >= sizeof list->name)
+        return false;
+    list->day = day;
+    list->minute = minute;
+    strcpy(list->name, after + len);
+    return true;
 }
 
 void due_list_clear(struct due_list *list)
@@ -115,7 +138,8 @@ struct walk {
     struct request *req;
     struct due_list *list;
     int64_t now_s;
-    bool is_over; /* the list is full, or the rest is not due */
+    int64_t held_s; /* up to here nothing is gathered */
+    bool is_over;   /* the list is full, or the rest is not due */
 };
 
 static void stop_before(struct walk *walk, int64_t next_s)
@@ -144,8 +168,11 @@ static int walk_minute(struct walk *walk, int64_t day, int minute)
         const char *text = json_string_value(name);
         if (!is_entry_name(text) || strlen(text) >= sizeof list->name)
             continue;
-        if (start_s + atoi((char[]){text[0], text[1], '\0'}) > walk->now_s) {
-            stop_before(walk, start_s + atoi((char[]){text[0], text[1], '\0'}));
+        int64_t when_s = start_s + atoi((char[]){text[0], text[1], '\0'});
+        if (when_s <= walk->held_s)
+            continue;
+        if (when_s > walk->now_s) {
+            stop_before(walk, when_s);
             break;
         }
         if (list->n == DUE_MAX) {
@@ -173,7 +200,7 @@ static int walk_day(struct walk *walk, int64_t day)
     json_array_foreach(minutes, i, minute)
     {
         int number = atoi(json_string_value(minute));
-        if (day == walk->list->day && number < walk->list->minute)
+        if ((day == walk->list->day && number < walk->list->minute) || day * DAY_S + number * 60 + 59 <= walk->held_s)
             continue;
         if (day * DAY_S + number * 60 > walk->now_s)
             stop_before(walk, day * DAY_S + number * 60);
@@ -196,8 +223,12 @@ int due_list_fill(struct request *req, void *arg)
 
     due_list_clear(list);
     list->next_s = INT64_MAX;
-    snprintf(from, sizeof from, "%06lld/", (long long)list->day - 1);
-    int rc = txn_list(req->txn, EXPIRY_DIR, list->day > 0 ? from : NULL, DAYS_AT_ONCE, &days);
+    int rc = quarantine_until(req, list->is_of_quarantine ? &walk.now_s : &walk.held_s);
+    if (rc != OK)
+        return rc;
+    int64_t first = walk.held_s / DAY_S > list->day ? walk.held_s / DAY_S : list->day;
+    snprintf(from, sizeof from, "%06lld/", (long long)first - 1);
+    rc = txn_list(req->txn, EXPIRY_DIR, first > 0 ? from : NULL, DAYS_AT_ONCE, &days);
     if (rc != OK)
         return lease_said(req, rc);
     json_array_foreach(days, i, day)

@@ -138,12 +138,44 @@ static void add_later(struct core *core, const json_t *params)
     pool_run(core->pool, add_newcomer, newcomer);
 }
 
+/*
+ * After a forced restore (snapshot.h) the stored authority is another cluster's. A leader that is alone takes it as its
+ * own; peers that trust the former one could not be talked to any more.
+ */
+static int adopt_authority(struct core *core, const char *authority, const char *ca_certificate, struct err *err)
+{
+    struct cluster_member members[CLUSTER_MEMBERS_MAX];
+    uint64_t index;
+    struct buf csr = BUF_INIT, certificate = BUF_INIT, ca = BUF_INIT;
+    const char *own = core->options.node_id;
+    if (cluster_trusts(core->cluster, ca_certificate))
+        return OK;
+    if (cluster_members(core->cluster, members, &index) > 1)
+        return err_set(
+            err, ERR_INVALID,
+            "a snapshot of another cluster was restored, whose authority the members do not trust: remove "
+            "all but the leader (remove-peer); then nodes can join, those too, with an empty data directory");
+    int rc = cluster_join_request(core->cluster, &csr, err);
+    if (rc == OK)
+        rc = cluster_sign(authority, buf_str(&csr), own, &certificate, &ca, err);
+    if (rc == OK)
+        rc = cluster_join_accept(core->cluster, buf_str(&certificate), buf_str(&ca), err);
+    if (rc == OK)
+        log_info("core", "this node has taken over the authority of the restored state");
+    buf_close(&csr);
+    buf_close(&certificate);
+    buf_close(&ca);
+    return rc;
+}
+
 static int admit(struct request *req, const json_t *params, const json_t *join, json_t **ret_data)
 {
     struct buf certificate = BUF_INIT, authority = BUF_INIT;
     struct err err = {0};
     int rc = cluster_sign(json_str(join, "authority", ""), json_str(params, "csr", ""),
                           json_str(params, "server_id", ""), &certificate, &authority, &err);
+    if (rc == OK)
+        rc = adopt_authority(req->core, json_str(join, "authority", ""), buf_str(&authority), &err);
     if (rc == OK) {
         *ret_data = json_pack("{s:s, s:s}", "certificate", buf_str(&certificate), "authority", buf_str(&authority));
         add_later(req->core, params);

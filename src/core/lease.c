@@ -123,7 +123,10 @@ int lease_store(struct request *req, struct lease *lease)
 
 static int file(struct request *req, struct lease *lease, int64_t when_s)
 {
-    lease->filed_s = when_s;
+    int rc = expiry_outside_quarantine(req, when_s, &lease->filed_s);
+    if (rc != OK)
+        return rc;
+    when_s = lease->filed_s;
     return expiry_file_entry(req, when_s, 'l', lease->uid,
                              json_pack("{s:s, s:s}", "to", lease->id, "mount", lease->mount_uuid));
 }
@@ -333,6 +336,14 @@ int lease_renew(struct request *req, struct lease *lease, int64_t increment_s)
 }
 
 /* ---- Its end ---- */
+
+int lease_detach(struct request *req, struct lease *lease)
+{
+    int rc = *lease->token != '\0' ? drop(req, token_path(req, lease)) : OK;
+    json_object_set_new(lease->record, "token", json_string(""));
+    lease->token = "";
+    return rc;
+}
 
 int lease_mark_revoking(struct request *req, struct lease *lease, int64_t when_s)
 {

@@ -30,6 +30,8 @@ int lease_said(struct request *req, int rc);
 int lease_store(struct request *req, struct lease *lease) MUST_CHECK;
 /* Moves it to another place in the order of expiry, and stores it. */
 int lease_refile(struct request *req, struct lease *lease, int64_t when_s) MUST_CHECK;
+/* Lets it go on without the token that it hangs on, which has ended. */
+int lease_detach(struct request *req, struct lease *lease) MUST_CHECK;
 /* Marks it for revocation, filed under a time. */
 int lease_mark_revoking(struct request *req, struct lease *lease, int64_t when_s) MUST_CHECK;
 
@@ -71,16 +73,24 @@ struct due_list {
     int64_t day;    /* the cursor: after this place */
     int minute;
     char name[256];
+    bool is_of_quarantine; /* gathers what is held in quarantine, instead of what is not */
 };
 struct due_list *due_list_new(void);
 /* Frees the items, keeps the cursor. */
 void due_list_clear(struct due_list *list);
 void due_list_free(struct due_list *list);
-/* For request_run_internal(): fills the list (arg) with what is due now, from its cursor on. Reads only. */
+/* Sets the cursor behind an entry ("<day>/<minute>/<entry>"); false when it is none. */
+bool due_list_seek(struct due_list *list, const char *after);
+/*
+ * For request_run_internal(): fills the list (arg) with what is due now, from its cursor on; what is held in quarantine
+ * is left out. Reads only.
+ */
 int due_list_fill(struct request *req, void *arg) MUST_CHECK;
 
 /* Where an entry stands in the order; of the request's arena. */
 const char *expiry_entry_path(struct request *req, int64_t when_s, char kind, const char *uid);
+/* What is filed anew during a quarantine is not in it: this time, or the first one after it. */
+int expiry_outside_quarantine(struct request *req, int64_t when_s, int64_t *ret_when_s) MUST_CHECK;
 /* Files an entry with more said about it than a target. Takes over the reference. */
 int expiry_file_entry(struct request *req, int64_t when_s, char kind, const char *uid, json_t *value) MUST_CHECK;
 

@@ -138,9 +138,12 @@ static int end_leaf(struct request *req, const char *root, const char *leaf)
 static int file_sweep(struct request *req, const char *root, const char *after)
 {
     char uid[25];
+    int64_t when_s;
+    int rc = expiry_outside_quarantine(req, core_time_ms(req->core) / 1000, &when_s);
+    if (rc != OK)
+        return rc;
     random_base62(uid, sizeof uid - 1);
-    return expiry_file_entry(req, core_time_ms(req->core) / 1000, 'd', uid,
-                             json_pack("{s:s, s:s}", "to", root, "after", after));
+    return expiry_file_entry(req, when_s, 'd', uid, json_pack("{s:s, s:s}", "to", root, "after", after));
 }
 
 struct sweep {

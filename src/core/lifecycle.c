@@ -5,7 +5,9 @@
  * Becoming active loads nothing: the audit devices are opened and the worker that revokes leases is started; everything
  * else is read from the store when a request needs it. So failover takes the same time whatever the store holds.
  */
+#include <openssl/evp.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/cond.h"
@@ -17,6 +19,8 @@
 #include "core/policy.h"
 #include "core/request.h"
 #include "core/seal.h"
+#include "core/seal_private.h"
+#include "core/snapshot.h"
 
 void core_wake(struct core *core)
 {
@@ -42,6 +46,15 @@ void lifecycle_on_cluster_change(void *ctx, const struct cluster_status *status)
     pthread_mutex_unlock(&core->mutex);
 }
 
+void lifecycle_on_state_replaced(void *ctx)
+{
+    struct core *core = ctx;
+    pthread_mutex_lock(&core->mutex);
+    core->state_replaced = true;
+    pthread_cond_broadcast(&core->changed);
+    pthread_mutex_unlock(&core->mutex);
+}
+
 static int open_audit(struct request *req, void *arg)
 {
     return audit_sync(arg, req);
@@ -52,6 +65,7 @@ static void work_at_activation(void *arg)
 {
     struct core *core = arg;
     uint64_t epoch = core_epoch(core);
+    snapshot_abandon_old(core, epoch);
     seal_auto_renew(core, epoch);
     mount_finish_tainted(core, epoch);
 }
@@ -94,8 +108,9 @@ static void deactivate(struct core *core)
 /* The epoch in which this node should be active; 0: it should not. */
 static uint64_t wanted_epoch(struct core *core)
 {
-    bool can_serve = !core->is_stopping && !core->wants_seal && !barrier_is_sealed(core->barrier) &&
-                     core->status.role == CLUSTER_LEADER && core->status.knows_time && core_check_initialized(core);
+    bool can_serve = !core->is_stopping && !core->wants_seal && !core->is_paused && !core->state_replaced &&
+                     !barrier_is_sealed(core->barrier) && core->status.role == CLUSTER_LEADER &&
+                     core->status.knows_time && core_check_initialized(core);
     return can_serve ? core->status.epoch : 0;
 }
 
@@ -131,6 +146,64 @@ static bool note_hindrance(struct core *core, bool was_hindered)
     return is_hindered;
 }
 
+/* ---- When the state is replaced as a whole ---- */
+
+static void drop_caches(struct core *core)
+{
+    pthread_mutex_lock(&core->cache_mutex);
+    mount_table_unref(core->mount_table);
+    core->mount_table = NULL;
+    pthread_mutex_unlock(&core->cache_mutex);
+    policy_cache_clear();
+}
+
+static void sum_keyring(const struct buf *keyring, unsigned char ret_sum[32])
+{
+    if (EVP_Digest(keyring->data, keyring->len, ret_sum, NULL, EVP_sha256(), NULL) != 1)
+        abort();
+}
+
+static bool keyring_is_stored(struct core *core, const unsigned char wanted[32])
+{
+    struct txn *txn;
+    struct buf keyring = BUF_INIT;
+    unsigned char sum[32] = {0};
+    if (txn_begin(core->store, core->barrier, &txn, NULL) != OK)
+        return false;
+    if (txn_get_clear(txn, TXN_CLEAR_KEYRING, &keyring) == OK)
+        sum_keyring(&keyring, sum);
+    txn_free(txn);
+    buf_close(&keyring);
+    return memcmp(sum, wanted, sizeof sum) == 0;
+}
+
+/*
+ * The state was replaced. If the keyring in it is not the one that is open here, what this node wrote would be lost
+ * with the next restart, or cannot even be read now: it must be unsealed anew, with the keys of that state. Under the
+ * mutex, which is let go meanwhile.
+ */
+static void check_keyring(struct core *core)
+{
+    unsigned char wanted[32];
+    memcpy(wanted, core->keyring_sum, sizeof wanted);
+    core->state_replaced = false;
+    core->is_activating = true;
+    pthread_mutex_unlock(&core->mutex);
+    bool must_seal = !barrier_is_sealed(core->barrier) && !keyring_is_stored(core, wanted);
+    if (must_seal) {
+        barrier_seal(core->barrier);
+        cluster_set_sealed(core->cluster, true);
+        log_warn("core", "sealed: the state was replaced by one under other keys, which it must be unsealed with");
+        seal_auto_again(core);
+    }
+    drop_caches(core);
+    pthread_mutex_lock(&core->mutex);
+    core->is_activating = false;
+    pthread_cond_broadcast(&core->changed);
+}
+
+/* ---- The thread ---- */
+
 static void *lifecycle(void *arg)
 {
     struct core *core = arg;
@@ -143,6 +216,8 @@ static void *lifecycle(void *arg)
             deactivate(core);
         else if (wanted != 0 && now != wanted)
             activate(core, wanted);
+        if (core->state_replaced && atomic_load(&core->epoch) == 0)
+            check_keyring(core);
         pthread_cond_broadcast(&core->changed);
         if (core->is_stopping && atomic_load(&core->epoch) == 0)
             break;
@@ -181,12 +256,46 @@ void core_seal_now(struct core *core)
     core->wants_seal = false;
     pthread_mutex_unlock(&core->mutex);
     cluster_set_sealed(core->cluster, true);
-    pthread_mutex_lock(&core->cache_mutex);
-    mount_table_unref(core->mount_table);
-    core->mount_table = NULL;
-    pthread_mutex_unlock(&core->cache_mutex);
-    policy_cache_clear();
+    drop_caches(core);
     log_info("core", "sealed");
+}
+
+void core_note_keyring(struct core *core, const struct buf *keyring)
+{
+    pthread_mutex_lock(&core->mutex);
+    sum_keyring(keyring, core->keyring_sum);
+    pthread_mutex_unlock(&core->mutex);
+}
+
+bool core_is_stopping(struct core *core)
+{
+    pthread_mutex_lock(&core->mutex);
+    bool is_stopping = core->is_stopping;
+    pthread_mutex_unlock(&core->mutex);
+    return is_stopping;
+}
+
+void core_pause(struct core *core)
+{
+    pthread_mutex_lock(&core->mutex);
+    core->is_paused = true;
+    pthread_cond_broadcast(&core->changed);
+    while (atomic_load(&core->epoch) != 0 || core->is_activating)
+        wait_ms(core, 20);
+    pthread_mutex_unlock(&core->mutex);
+    commit_pause(core->commit);
+}
+
+void core_resume(struct core *core)
+{
+    pthread_mutex_lock(&core->mutex);
+    while ((core->state_replaced || core->is_activating) && !core->is_stopping)
+        wait_ms(core, 20);
+    commit_resume(core->commit);
+    core->is_paused = false;
+    pthread_cond_broadcast(&core->changed);
+    pthread_mutex_unlock(&core->mutex);
+    core_wait_settled(core, SETTLE_MS);
 }
 
 void lifecycle_start(struct core *core)

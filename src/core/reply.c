@@ -51,6 +51,12 @@ int reply_keys(struct request *req, json_t *keys)
     return OK;
 }
 
+void reply_file(struct request *req, const struct file_range *file, const char *media_type)
+{
+    req->reply_file = *file;
+    req->reply_type = media_type;
+}
+
 void reply_status(struct request *req, int http_status)
 {
     req->http_status = http_status;

@@ -6,6 +6,7 @@
 #include "core/request.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -62,6 +63,9 @@ void request_forget(struct request *req)
     for (size_t i = 0; i < req->n_owned; i++)
         json_decref(req->owned[i]);
     req->n_owned = 0;
+    if (req->reply_file.fd >= 0)
+        close(req->reply_file.fd);
+    req->reply_file.fd = -1;
     req->err = (struct err){0};
     req->rc = OK;
     req->asked = ASKED_NOT;
@@ -106,6 +110,7 @@ struct request *request_new(struct core *core)
         abort();
     req->core = core;
     arena_init(&req->arena);
+    req->body_file.fd = req->reply_file.fd = -1;
     random_uuid(req->id);
     req->started_ms = clock_steady_ms();
     req->arrived_us = clock_steady_us();
@@ -139,6 +144,29 @@ void request_start(struct request *req)
 int64_t request_time_ns(const struct request *req)
 {
     return core_time_ns(req->core);
+}
+
+int request_preview(struct core *core, enum operation operation, const char *path, const char *token,
+                    const char *remote_addr, struct arena *arena, const char **ret_location)
+{
+    static enum step_result (*const entering[])(struct request *) = {step_local, step_standing,     step_begin,
+                                                                     step_route, step_authenticate, step_authorize};
+    struct request *req = request_new(core);
+    enum step_result result = NEXT;
+    req->operation = operation;
+    req->path = req->raw_path = arena_strdup(&req->arena, path);
+    req->client_token = token;
+    req->remote_addr = remote_addr;
+    req->data = json_object();
+    req->asked = ASKED_LEADS; /* whether it still does is asked when the request runs: here nobody waits */
+    for (size_t i = 0; i < sizeof entering / sizeof entering[0] && result == NEXT; i++)
+        result = entering[i](req);
+    int status = result == NEXT ? 0 : req->redirect != NULL ? 307 : err_http_status(req->rc);
+    if (req->redirect != NULL)
+        *ret_location = arena_strdup(arena, req->redirect);
+    request_let_go(req);
+    request_free(req);
+    return status;
 }
 
 void request_own(struct request *req, json_t *value)

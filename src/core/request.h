@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "core/engine.h"
 
 struct core;
@@ -61,6 +62,9 @@ struct request {
     const char *forwarded_from; /* the node whose client it is, or NULL: this one's */
     int remote_port;
     const char *wrap_ttl;
+    const char *raw_body; /* of a path that takes no JSON: borrowed from the front, or NULL */
+    size_t raw_body_len;
+    struct file_range body_file; /* the same, when it was too large for memory; the descriptor is -1 otherwise */
     bool is_head;
     bool is_open; /* the listener gives metrics to anybody */
 
@@ -100,8 +104,10 @@ struct request {
     int http_status; /* 0: by rc and data */
     json_t *reply;   /* data, or NULL */
     bool has_reply;
-    char *text;               /* the whole body instead of reply, of content_type; or NULL */
-    const char *content_type; /* NULL: JSON */
+    char *text;                   /* the whole body instead of reply, of content_type; or NULL */
+    const char *content_type;     /* NULL: JSON */
+    struct file_range reply_file; /* instead of a JSON reply; the descriptor, -1 when there is none, is the request's */
+    const char *reply_type;       /* its media type */
     json_t *warnings;
     int64_t lease_duration_s;
     struct lease *lease; /* the lease that this request made */
@@ -146,6 +152,12 @@ int request_run_engine(struct core *core, uint64_t epoch, const char *mount_uuid
  * so that another node may be asked.
  */
 bool request_was_untouched(const struct request *req);
+/*
+ * Whether a request would get as far as its handler: 0, or the status of its refusal; with 307, where to go instead (of
+ * the arena). Leaves nothing behind; a token's use is not counted.
+ */
+int request_preview(struct core *core, enum operation operation, const char *path, const char *token,
+                    const char *remote_addr, struct arena *arena, const char **ret_location);
 
 /* The body of the answer as text (json_text_free() it), or NULL for none; and its status. */
 char *request_body(struct request *req, int *ret_status);

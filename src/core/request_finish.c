@@ -2,6 +2,8 @@
 /*
  * request_finish.c — the steps after the handler: what it wrote becomes an entry of the log, and the answer goes out.
  */
+#include <unistd.h>
+
 #include "base/failpoint.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -21,6 +23,9 @@ static void drop_result(struct request *req)
     json_text_free(req->text);
     req->text = NULL;
     req->content_type = NULL;
+    if (req->reply_file.fd >= 0)
+        close(req->reply_file.fd);
+    req->reply_file.fd = -1;
     if (req->lease != NULL)
         core_abandon_lease(req->core, req->lease->id);
     req->lease = NULL;
@@ -116,7 +121,7 @@ enum step_result step_audit_response(struct request *req)
     }
     if (core_standing(req->core) != CORE_ACTIVE) {
         /* The devices are closed: what cannot be on record is not answered. */
-        if (req->rc == OK && !has_flag(req, ROUTE_LOCAL))
+        if (req->rc == OK && !has_flag(req, ROUTE_LOCAL | ROUTE_SEALS))
             req->rc = fail(req, ERR_STANDBY, "node is not active");
         return NEXT;
     }

@@ -173,6 +173,8 @@ static int open_barrier(struct core *core, const unsigned char unseal_key[BARRIE
                      "keys of this seal");
     if (rc == OK)
         rc = barrier_unseal(core->barrier, root_key, keyring.data, keyring.len, err);
+    if (rc == OK)
+        core_note_keyring(core, &keyring);
     secret_free(root_key);
     buf_close(&keyring);
     buf_close(&wrapped);

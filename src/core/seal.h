@@ -33,6 +33,8 @@ int seal_seal(struct core *core, struct err *err) MUST_CHECK;
 /* Of an automatic seal: unseals in the background, trying again until it succeeds, from the start on. */
 void seal_auto_start(struct core *core);
 void seal_auto_stop(struct core *core);
+/* Begins anew, after this node was sealed because the state was replaced. The lifecycle thread. */
+void seal_auto_again(struct core *core);
 /* Encrypts anew what is encrypted by a seal's key that is being replaced. On the active node; waits. */
 void seal_auto_renew(struct core *core, uint64_t epoch);
 /* The body of sys/seal-status; a new reference. */

@@ -88,9 +88,26 @@ void seal_auto_start(struct core *core)
 void seal_auto_stop(struct core *core)
 {
     atomic_store(&core->auto_stopping, true);
-    if (core->auto_running)
-        pthread_join(core->auto_thread, NULL);
+    pthread_mutex_lock(&core->seal_mutex);
+    bool was_running = core->auto_running;
     core->auto_running = false;
+    pthread_mutex_unlock(&core->seal_mutex);
+    if (was_running)
+        pthread_join(core->auto_thread, NULL);
+}
+
+void seal_auto_again(struct core *core)
+{
+    pthread_mutex_lock(&core->seal_mutex);
+    bool was_running = core->auto_running;
+    core->auto_running = false;
+    pthread_mutex_unlock(&core->seal_mutex);
+    if (was_running)
+        pthread_join(core->auto_thread, NULL); /* it ended, or will now, since the node was open */
+    pthread_mutex_lock(&core->seal_mutex);
+    if (was_running && !atomic_load(&core->auto_stopping))
+        seal_auto_start(core);
+    pthread_mutex_unlock(&core->seal_mutex);
 }
 
 /* ---- A new key ---- */

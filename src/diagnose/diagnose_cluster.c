@@ -32,7 +32,7 @@ static json_t *get(const char *address, const char *path, const char *token)
     json_t *body = NULL;
     snprintf(url, sizeof url, "%s/v1/%s", address, path);
     snprintf(header, sizeof header, "X-Vault-Token: %s", token != NULL ? token : "");
-    if (http_exchange(http, "GET", url, headers, NULL, &reply, NULL) == OK)
+    if (http_exchange(http, "GET", url, headers, NULL, NULL, &reply, NULL) == OK)
         body = json_loadb((const char *)reply.body.data, reply.body.len, JSON_REJECT_DUPLICATES, NULL);
     if (body != NULL && token != NULL && reply.status != 200) {
         json_decref(body);

@@ -65,6 +65,18 @@ int sys_audit_delete(struct request *req);
 int sys_audit_hash(struct request *req);
 extern const struct field sys_audit_hash_fields[];
 
+/* snapshot.c */
+int sys_snapshot_save(struct request *req);
+int sys_snapshot_verify(struct request *req);
+int sys_snapshot_restore(struct request *req);
+int sys_snapshot_restore_force(struct request *req);
+
+/* quarantine.c */
+int sys_quarantine_read(struct request *req);
+int sys_quarantine_revoke(struct request *req);
+int sys_quarantine_extend(struct request *req);
+extern const struct field sys_quarantine_fields[];
+
 /* raft.c */
 int sys_raft_configuration(struct request *req);
 int sys_raft_join(struct request *req);

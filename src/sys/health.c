@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "core/core.h"
+#include "core/quarantine.h"
 #include "core/request.h"
 #include "core/seal.h"
 #include "sys/handlers.h"
@@ -86,6 +87,8 @@ int sys_health(struct request *req)
     static const char *const rooms[] = {
         [CLUSTER_ROOM_ENOUGH] = "enough", [CLUSTER_ROOM_LOW] = "low", [CLUSTER_ROOM_SCARCE] = "scarce"};
     json_object_set_new(data, "disk_space", json_string(rooms[cluster_room(core_cluster(req->core))]));
+    if (!is_sealed && quarantine_of_state(req->core) != 0)
+        json_object_set_new(data, "quarantine", json_true());
     if (!is_sealed) {
         json_t *status = seal_cluster(req->core);
         json_object_update(data, status);
