@@ -103,6 +103,11 @@ int cluster_sign(const char *ca, const char *csr, const char *node_id, struct bu
 /* Whether it is the authority (its certificate, PEM) that this node and its peers trust. */
 bool cluster_trusts(struct cluster *cluster, const char *ca_certificate);
 /*
+ * The only member: takes another authority (certificate and key, PEM) as its own, and a certificate signed by it. Not
+ * from two threads at once. ERR_INVALID while there are other members, who would not trust it.
+ */
+int cluster_take_authority(struct cluster *cluster, const char *ca, struct err *err) MUST_CHECK;
+/*
  * Leader: adds a member, who becomes a voter by itself as soon as it has caught up (unless non_voter).
  * The node must answer at the address, for it says itself which disk it has: the same node id with another disk
  * replaces the member, with the same disk and another address moves it. Other changes are waited for, and then until

@@ -162,6 +162,19 @@ bool cluster_trusts(struct cluster *cluster, const char *ca_certificate)
     return identity_trusts(cluster->raft_dir, ca_certificate);
 }
 
+int cluster_take_authority(struct cluster *cluster, const char *ca, struct err *err)
+{
+    struct cluster_member members[CLUSTER_MEMBERS_MAX];
+    uint64_t index;
+    if (cluster_members(cluster, members, &index) > 1)
+        return err_set(
+            err, ERR_INVALID,
+            "a snapshot of another cluster was restored, whose authority the members do not trust: remove "
+            "all but the leader (remove-peer); then nodes can join, those too, with an empty data directory");
+    int rc = make_identity(cluster, ca, err);
+    return rc == OK ? reopen(cluster, err) : rc;
+}
+
 /* ---- Members: who is to be added must answer first, and so says which number it bears ---- */
 
 int cluster_check_reader(struct cluster *cluster, uint8_t format, struct err *err)

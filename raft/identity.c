@@ -306,7 +306,8 @@ bool identity_trusts(const char *dir, const char *ca_certificate)
 {
     struct files files;
     X509 *kept = NULL, *offered = NULL;
-    bool is_same = files_of(dir, &files, NULL) == OK && load_certificate(files.ca, &kept, NULL) == OK &&
+    bool is_same = identity_exists(dir) && files_of(dir, &files, NULL) == OK &&
+                   load_certificate(files.ca, &kept, NULL) == OK &&
                    pem_read_certificate(ca_certificate, strlen(ca_certificate), &offered, NULL) == OK &&
                    X509_cmp(kept, offered) == 0;
     X509_free(kept);

@@ -26,7 +26,7 @@ int identity_sign(const char *ca, const char *csr, const char *node_id, struct b
 int identity_accept(const char *dir, const char *node_id, const char *certificate, const char *ca,
                     struct err *err) MUST_CHECK;
 bool identity_exists(const char *dir);
-/* Whether the kept authority is this one (its certificate, PEM). */
+/* Whether the identity is there, and its authority this one (its certificate, PEM). */
 bool identity_trusts(const char *dir, const char *ca_certificate);
 /* A context for both directions: TLS 1.3 only, both sides proved by the authority, ALPN. */
 int identity_context(const char *dir, bool as_server, SSL_CTX **ret_context, struct err *err) MUST_CHECK;

@@ -48,6 +48,8 @@ static void put_seal_rows(struct cli *cli, const json_t *seal, struct table *tab
     put_if_set(table, "Storage Type", json_str(seal, "storage_type", ""));
     put_if_set(table, "Cluster Name", json_str(seal, "cluster_name", ""));
     put_if_set(table, "Cluster ID", json_str(seal, "cluster_id", ""));
+    if (json_flag(seal, "quarantine", false))
+        table_row(table, "Quarantine", "since a restore: see operator raft quarantine");
 }
 
 static const char *or_none(const char *address)

@@ -37,6 +37,7 @@
 struct joining {
     json_t *params; /* whom to ask and how to trust it: Vault's names */
     json_t *seal;   /* the configuration that was fetched */
+    uint64_t index; /* that the leader was at when it let this node in */
 };
 
 void joining_free(struct joining *joining)
@@ -232,12 +233,22 @@ static json_t *make_answer(struct core *core, const json_t *params, const char *
                      json_flag(params, "non_voter", false), "format", format_newest());
 }
 
-/* The members' list and all records come by themselves once the leader knows this node. */
-static bool state_comes(struct core *core, int ms)
+/*
+ * The members' list and all records come by themselves once the leader knows this node: up to the index that the leader
+ * was at, since what comes before may be a state under other keys, which a restore has replaced.
+ */
+static bool has_state(struct core *core, uint64_t index)
+{
+    struct store_position position;
+    store_position(core->store, &position, NULL);
+    return position.index >= index && core_check_initialized(core);
+}
+
+static bool state_comes(struct core *core, uint64_t index, int ms)
 {
     int64_t end = clock_steady_ms() + ms;
     for (; clock_steady_ms() < end && !atomic_load(&core->auto_stopping); usleep(10000))
-        if (core_check_initialized(core))
+        if (has_state(core, index))
             return true;
     return false;
 }
@@ -256,6 +267,8 @@ static int ask_to_join(struct core *core, struct joining *joining, const unsigne
     if (rc == OK)
         rc = cluster_join_accept(core->cluster, json_str(place, "certificate", ""), json_str(place, "authority", ""),
                                  err);
+    if (rc == OK)
+        joining->index = (uint64_t)json_int(place, "index", 0);
 out:
     buf_close(&csr);
     json_decref(data);
@@ -268,7 +281,7 @@ out:
 int joining_finish(struct core *core, struct joining *joining, const unsigned char unseal_key[32], struct err *err)
 {
     int rc = ask_to_join(core, joining, unseal_key, err);
-    for (int waited = 0; rc == OK && !state_comes(core, ASK_AGAIN_MS); waited += ASK_AGAIN_MS) {
+    for (int waited = 0; rc == OK && !state_comes(core, joining->index, ASK_AGAIN_MS); waited += ASK_AGAIN_MS) {
         struct err again = {0};
         if (waited >= STATE_WAIT_MS || atomic_load(&core->auto_stopping))
             return err_set(err, ERR_TIMEOUT,

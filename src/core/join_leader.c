@@ -144,27 +144,14 @@ static void add_later(struct core *core, const json_t *params)
  */
 static int adopt_authority(struct core *core, const char *authority, const char *ca_certificate, struct err *err)
 {
-    struct cluster_member members[CLUSTER_MEMBERS_MAX];
-    uint64_t index;
-    struct buf csr = BUF_INIT, certificate = BUF_INIT, ca = BUF_INIT;
-    const char *own = core->options.node_id;
-    if (cluster_trusts(core->cluster, ca_certificate))
-        return OK;
-    if (cluster_members(core->cluster, members, &index) > 1)
-        return err_set(
-            err, ERR_INVALID,
-            "a snapshot of another cluster was restored, whose authority the members do not trust: remove "
-            "all but the leader (remove-peer); then nodes can join, those too, with an empty data directory");
-    int rc = cluster_join_request(core->cluster, &csr, err);
-    if (rc == OK)
-        rc = cluster_sign(authority, buf_str(&csr), own, &certificate, &ca, err);
-    if (rc == OK)
-        rc = cluster_join_accept(core->cluster, buf_str(&certificate), buf_str(&ca), err);
-    if (rc == OK)
-        log_info("core", "this node has taken over the authority of the restored state");
-    buf_close(&csr);
-    buf_close(&certificate);
-    buf_close(&ca);
+    int rc = OK;
+    pthread_mutex_lock(&core->seal_mutex);
+    if (!cluster_trusts(core->cluster, ca_certificate)) {
+        rc = cluster_take_authority(core->cluster, authority, err);
+        if (rc == OK)
+            log_info("core", "this node has taken the authority of the restored state as its own");
+    }
+    pthread_mutex_unlock(&core->seal_mutex);
     return rc;
 }
 
@@ -172,12 +159,15 @@ static int admit(struct request *req, const json_t *params, const json_t *join, 
 {
     struct buf certificate = BUF_INIT, authority = BUF_INIT;
     struct err err = {0};
+    struct store_position position;
+    store_position(req->core->store, &position, NULL);
     int rc = cluster_sign(json_str(join, "authority", ""), json_str(params, "csr", ""),
                           json_str(params, "server_id", ""), &certificate, &authority, &err);
     if (rc == OK)
         rc = adopt_authority(req->core, json_str(join, "authority", ""), buf_str(&authority), &err);
     if (rc == OK) {
-        *ret_data = json_pack("{s:s, s:s}", "certificate", buf_str(&certificate), "authority", buf_str(&authority));
+        *ret_data = json_pack("{s:s, s:s, s:I}", "certificate", buf_str(&certificate), "authority", buf_str(&authority),
+                              "index", (json_int_t)position.index);
         add_later(req->core, params);
     }
     buf_close(&certificate);

@@ -163,11 +163,14 @@ static void sum_keyring(const struct buf *keyring, unsigned char ret_sum[32])
         abort();
 }
 
-static bool keyring_is_stored(struct core *core, const unsigned char wanted[32])
+bool core_keyring_is_stored(struct core *core)
 {
     struct txn *txn;
     struct buf keyring = BUF_INIT;
-    unsigned char sum[32] = {0};
+    unsigned char wanted[32], sum[32] = {0};
+    pthread_mutex_lock(&core->mutex);
+    memcpy(wanted, core->keyring_sum, sizeof wanted);
+    pthread_mutex_unlock(&core->mutex);
     if (txn_begin(core->store, core->barrier, &txn, NULL) != OK)
         return false;
     if (txn_get_clear(txn, TXN_CLEAR_KEYRING, &keyring) == OK)
@@ -184,12 +187,10 @@ static bool keyring_is_stored(struct core *core, const unsigned char wanted[32])
  */
 static void check_keyring(struct core *core)
 {
-    unsigned char wanted[32];
-    memcpy(wanted, core->keyring_sum, sizeof wanted);
     core->state_replaced = false;
     core->is_activating = true;
     pthread_mutex_unlock(&core->mutex);
-    bool must_seal = !barrier_is_sealed(core->barrier) && !keyring_is_stored(core, wanted);
+    bool must_seal = !barrier_is_sealed(core->barrier) && !core_keyring_is_stored(core);
     if (must_seal) {
         barrier_seal(core->barrier);
         cluster_set_sealed(core->cluster, true);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "core/core_private.h"
+#include "core/quarantine.h"
 #include "core/seal_private.h"
 #include "storage/shamir.h"
 
@@ -171,10 +172,14 @@ static int open_barrier(struct core *core, const unsigned char unseal_key[BARRIE
         rc = err_set(err, ERR_INVALID,
                      "failed to decrypt keys from storage: the unseal keys do not fit; start again with "
                      "keys of this seal");
-    if (rc == OK)
+    if (rc == OK) {
+        core_note_keyring(core, &keyring); /* first: the lifecycle thread compares it as soon as the barrier is open */
         rc = barrier_unseal(core->barrier, root_key, keyring.data, keyring.len, err);
-    if (rc == OK)
-        core_note_keyring(core, &keyring);
+    }
+    if (rc == OK && !core_keyring_is_stored(core)) {
+        barrier_seal(core->barrier);
+        rc = err_set(err, ERR_UNAVAILABLE, "the state was replaced by one under other keys meanwhile; unseal again");
+    }
     secret_free(root_key);
     buf_close(&keyring);
     buf_close(&wrapped);
@@ -304,6 +309,8 @@ json_t *seal_status(struct core *core)
     if (is_auto)
         json_object_set_new(status, "recovery_seal_type", json_string("shamir"));
     pthread_mutex_unlock(&core->seal_mutex);
+    if (config != NULL && quarantine_of_state(core) != 0)
+        json_object_set_new(status, "quarantine", json_true());
     json_decref(config);
     if (!is_sealed) {
         json_t *cluster = seal_cluster(core);

@@ -121,3 +121,53 @@ def test_a_leader_that_dies_amid_a_restore_leaves_the_old_state(nodes, point):
     # And it can be done again.
     restore(cluster, snapshot).ok(204)
     assert cluster.root.read("kv/k0").ok(200).data == {"value": "before"}
+
+
+def foreign_snapshot(nodes, **options):
+    """Another cluster's snapshot, and its keys."""
+    other = nodes.cluster(1, **options)
+    other.ready()
+    other.root.write("sys/mounts/kv", type="kv").ok(204)
+    other.root.write("kv/of", value="other").ok(204)
+    return save(other), other.keys
+
+
+def force(cluster, snapshot, keys):
+    leader = cluster.wait_leader()
+    restore(cluster, snapshot, "snapshot-force").ok(204)
+    wait_for("all are sealed under the snapshot's keys", lambda: all(n.status()["sealed"] for n in cluster.running()))
+    cluster.keys = keys
+    for node in cluster.running():
+        node.keys = keys
+        node.unseal()
+    wait_for("somebody leads", cluster.leader)
+    return leader
+
+
+def test_after_a_forced_restore_on_one_node_others_join_with_the_snapshots_keys(nodes):
+    snapshot, keys = foreign_snapshot(nodes)
+    cluster = nodes.cluster(1)
+    cluster.ready()
+    force(cluster, snapshot, keys)
+    for name in ("node2", "node3"):
+        cluster.join(cluster.add_node(name))
+    cluster.wait_voters(3)
+    former = cluster.kill_leader()
+    leader = cluster.wait_leader(timeout=20 * PATIENCE, other_than=former)
+    assert leader.client(cluster.root_token).read("kv/of").ok(200).data == {"value": "other"}
+    cluster.revive(former)
+    cluster.wait_level()
+
+
+def test_after_a_forced_restore_members_go_on_and_a_newcomer_hears_what_to_do(filled, nodes):
+    snapshot, keys = foreign_snapshot(nodes)
+    force(filled, snapshot, keys)
+    assert filled.root.read("kv/of").ok(200).data == {"value": "other"}
+    leader = filled.wait_leader()
+    newcomer = filled.add_node("node4")
+    newcomer.api("POST", "sys/storage/raft/join", leader_api_addr=leader.address,
+                 leader_ca_cert=filled.authority.ca_file.read_text())
+    answer = newcomer.api("PUT", "sys/unseal", key=keys.shares[0])
+    assert answer.status >= 400 and "remove all but the leader" in str(answer.errors)
+    filled.nodes.remove(newcomer)
+    newcomer.stop()

@@ -52,6 +52,8 @@ def test_leases_that_had_ended_are_listed_and_not_revoked(restored, moto):
     before = users(moto)
     assert restored.lease in held(restored)
     assert restored.root.read("sys/health").json["quarantine"] is True
+    assert restored.root.read("sys/seal-status").json["quarantine"] is True
+    assert "Quarantine" in restored.cli("status").stdout
     time.sleep(2)
     assert users(moto) == before
     restored.restart()
@@ -69,6 +71,7 @@ def test_revoke_ends_the_quarantine_and_the_leases(restored, moto):
     wait_for("the users are gone", lambda: not users(moto))
     assert restored.root.read("sys/storage/raft/quarantine").status == 404
     assert "quarantine" not in restored.root.read("sys/health").json
+    assert "quarantine" not in restored.root.read("sys/seal-status").json
 
 
 def test_extend_ends_the_quarantine_and_keeps_the_leases(restored, moto):
