@@ -59,6 +59,7 @@ struct core {
     bool state_replaced;             /* the keyring must be compared with the one in use */
     unsigned char keyring_sum[32];   /* of the stored keyring that was opened */
     struct expiry *expiry;           /* while active */
+    struct snapshot_auto *snapshots; /* while active */
     long (*count_connections)(void *ctx);
     void *count_connections_ctx;
 

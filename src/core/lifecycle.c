@@ -21,6 +21,7 @@
 #include "core/seal.h"
 #include "core/seal_private.h"
 #include "core/snapshot.h"
+#include "core/snapshot_auto.h"
 
 void core_wake(struct core *core)
 {
@@ -88,6 +89,7 @@ static void activate(struct core *core, uint64_t epoch)
     atomic_store(&core->active_since_ns, clock_wall_ns());
     atomic_store(&core->epoch, epoch);
     core->expiry = expiry_start(core, epoch);
+    core->snapshots = snapshot_auto_start(core, epoch);
     log_info("core", "this node is active, epoch %llu", (unsigned long long)epoch);
     pool_run(core->pool, work_at_activation, core);
 }
@@ -95,12 +97,15 @@ static void activate(struct core *core, uint64_t epoch)
 static void deactivate(struct core *core)
 {
     struct expiry *expiry = core->expiry;
+    struct snapshot_auto *snapshots = core->snapshots;
     core->expiry = NULL;
+    core->snapshots = NULL;
     (void)failpoint("core.before_deactivate");
     atomic_store(&core->epoch, 0);
     pthread_mutex_unlock(&core->mutex);
     log_info("core", "this node is not active any more");
     expiry_stop(expiry);
+    snapshot_auto_stop(snapshots);
     audit_close_all(core->audit);
     pthread_mutex_lock(&core->mutex);
 }

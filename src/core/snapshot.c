@@ -70,73 +70,85 @@ static int seal_sums(struct core *core, const struct buf *sums, struct buf *ret_
 
 /* ---- Saving ---- */
 
-static int count(void *arg, const void *chunk, size_t len)
-{
-    (void)chunk;
-    *(uint64_t *)arg += len;
-    return OK;
-}
-
 struct saving {
     struct snapshot_writer *writer;
+    uint64_t size;
+    const atomic_bool *is_off;
     struct err *err;
 };
+
+static int check_off(const struct saving *saving)
+{
+    if (saving->is_off == NULL || !*saving->is_off)
+        return OK;
+    return err_set(saving->err, ERR_UNAVAILABLE, "saving the snapshot was given up");
+}
+
+static int count(void *arg, const void *chunk, size_t len)
+{
+    struct saving *saving = arg;
+    (void)chunk;
+    saving->size += len;
+    return check_off(saving);
+}
 
 static int save_chunk(void *arg, const void *chunk, size_t len)
 {
     struct saving *saving = arg;
-    return snapshot_writer_put(saving->writer, chunk, len, saving->err);
+    int rc = check_off(saving);
+    return rc == OK ? snapshot_writer_put(saving->writer, chunk, len, saving->err) : rc;
 }
 
-static int check_room(struct core *core, uint64_t size, struct err *err)
+int snapshot_check_room(const char *dir, uint64_t size, struct err *err)
 {
     struct statvfs disk;
-    if (statvfs(core->options.data_dir, &disk) != 0)
+    if (statvfs(dir, &disk) != 0)
         return OK; /* then writing will tell */
     uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
     if (room >= size + size / 1000 + RESERVE)
         return OK;
-    return err_set(err, ERR_NOSPACE, "a snapshot of %llu MiB is put together in %s, which has only %llu MiB free",
-                   (unsigned long long)(size >> 20), core->options.data_dir, (unsigned long long)(room >> 20));
+    return err_set(err, ERR_NOSPACE, "a snapshot needs up to %llu MiB in %s, which has only %llu MiB free",
+                   (unsigned long long)((size + RESERVE) >> 20), dir, (unsigned long long)(room >> 20));
 }
 
-static int write_file(struct core *core, struct store_view *view, uint64_t size, int fd, struct err *err)
+static int write_file(struct core *core, struct store_view *view, struct saving *saving, int fd, struct err *err)
 {
-    struct saving saving = {.err = err};
     struct buf sums = BUF_INIT, sealed = BUF_INIT;
-    json_t *meta = describe(core, store_view_index(view), size);
-    int rc = snapshot_writer_begin(fd, meta, size, &saving.writer, err);
+    json_t *meta = describe(core, store_view_index(view), saving->size);
+    int rc = snapshot_writer_begin(fd, meta, saving->size, &saving->writer, err);
     json_decref(meta);
     if (rc == OK)
-        rc = store_export(view, save_chunk, &saving, err);
+        rc = store_export(view, save_chunk, saving, err);
     if (rc == OK)
-        rc = snapshot_writer_sums(saving.writer, &sums, err);
+        rc = snapshot_writer_sums(saving->writer, &sums, err);
     if (rc == OK)
         rc = seal_sums(core, &sums, &sealed, err);
     if (rc == OK)
-        rc = snapshot_writer_end(saving.writer, &sums, &sealed, err);
-    snapshot_writer_free(saving.writer);
+        rc = snapshot_writer_end(saving->writer, &sums, &sealed, err);
+    snapshot_writer_free(saving->writer);
     buf_close(&sums);
     buf_close(&sealed);
     return rc;
 }
 
-static int save_view(struct core *core, struct store_view *view, struct file_range *ret, struct err *err)
+static int save_view(struct core *core, struct store_view *view, const atomic_bool *is_off, struct file_range *ret,
+                     struct err *err)
 {
-    uint64_t size = 0, restoring;
+    struct saving saving = {.is_off = is_off, .err = err};
+    uint64_t restoring;
     int fd = -1;
     int rc = store_view_restoring(view, &restoring);
     if (rc == OK && restoring != 0)
         rc = err_set(err, ERR_BUSY, "a snapshot is being restored; save one when that is done");
     if (rc == OK)
-        rc = store_export(view, count, &size, err); /* a tar says first how much will follow */
+        rc = store_export(view, count, &saving, err); /* a tar says first how much will follow */
     if (rc == OK)
-        rc = check_room(core, size, err);
+        rc = snapshot_check_room(core->options.data_dir, saving.size, err);
     if (rc == OK)
         rc = file_make_nameless(core->options.data_dir, &fd, err);
     if (rc != OK)
         return rc;
-    rc = write_file(core, view, size, fd, err);
+    rc = write_file(core, view, &saving, fd, err);
     if (rc == OK)
         *ret = (struct file_range){.fd = fd, .size = (uint64_t)lseek(fd, 0, SEEK_END)};
     else
@@ -144,13 +156,13 @@ static int save_view(struct core *core, struct store_view *view, struct file_ran
     return rc;
 }
 
-int snapshot_save(struct core *core, struct file_range *ret, struct err *err)
+int snapshot_save(struct core *core, const atomic_bool *is_off, struct file_range *ret, struct err *err)
 {
     struct store_view *view = NULL;
     int rc = store_view_begin(core->store, &view, err);
     if (rc != OK)
         return rc;
-    rc = save_view(core, view, ret, err);
+    rc = save_view(core, view, is_off, ret, err);
     store_view_end(view);
     return rc;
 }

@@ -15,6 +15,7 @@
 #ifndef COFFER_CORE_SNAPSHOT_H
 #define COFFER_CORE_SNAPSHOT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,9 +26,10 @@ struct core;
 
 /*
  * Saves the state as of now to a file without a name in the data directory, of which all is written when it returns.
- * The descriptor is the caller's. ERR_BUSY amid a restore; ERR_NOSPACE; ERR_CORRUPT; ERR_IO.
+ * The descriptor is the caller's. is_off: somebody else sets it to give up; NULL: nobody does. ERR_BUSY amid a restore;
+ * ERR_UNAVAILABLE when it was given up; ERR_NOSPACE; ERR_CORRUPT; ERR_IO.
  */
-int snapshot_save(struct core *core, struct file_range *ret, struct err *err) MUST_CHECK;
+int snapshot_save(struct core *core, const atomic_bool *is_off, struct file_range *ret, struct err *err) MUST_CHECK;
 
 /*
  * Checks all of a file. force: its seal need not fit. ret_records may be NULL.

@@ -71,6 +71,14 @@ int sys_snapshot_verify(struct request *req);
 int sys_snapshot_restore(struct request *req);
 int sys_snapshot_restore_force(struct request *req);
 
+/* snapshot_auto.c */
+int sys_snapshot_auto_list(struct request *req);
+int sys_snapshot_auto_read(struct request *req);
+int sys_snapshot_auto_write(struct request *req);
+int sys_snapshot_auto_delete(struct request *req);
+int sys_snapshot_auto_status(struct request *req);
+extern const struct field sys_snapshot_auto_fields[];
+
 /* quarantine.c */
 int sys_quarantine_read(struct request *req);
 int sys_quarantine_revoke(struct request *req);

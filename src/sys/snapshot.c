@@ -15,7 +15,7 @@ int sys_snapshot_save(struct request *req)
 {
     struct err err = {0};
     struct file_range file;
-    int rc = snapshot_save(req->core, &file, &err);
+    int rc = snapshot_save(req->core, NULL, &file, &err);
     if (rc != OK)
         return fail_with(req, &err);
     reply_file(req, &file, "application/gzip");
