@@ -230,3 +230,14 @@ def test_what_s3_refuses_is_told_in_the_status_and_no_secret_is_shown(saving, bu
 def test_a_configuration_for_s3_that_makes_no_sense_is_refused(server, field, value, text):
     config = {"storage_type": "aws-s3", "aws_s3_bucket": "backups", "interval": "1h", field: value}
     server.root.write(f"{CONFIG}/bad-s3", **config).refused(400, text)
+
+
+def test_hvac_configures_and_asks(saving, target):
+    raft = saving.hvac(saving.keys.root_token).sys
+    raft.create_or_update_raft_auto_snapshot_config("own", interval="1h", storage_type="local", retain=5,
+                                                    local_max_space=100_000_000, path_prefix=str(target))
+    assert raft.list_raft_auto_snapshot_configs()["data"]["keys"] == ["own"]
+    assert raft.read_raft_auto_snapshot_config("own")["data"]["retain"] == 5
+    wait_for("it is saved", lambda: raft.read_raft_auto_snapshot_status("own")["data"]["last_snapshot_url"])
+    raft.delete_raft_auto_snapshot_config("own")
+    assert saving.root.list(CONFIG).status == 404
