@@ -102,12 +102,15 @@ static void deactivate(struct core *core)
     core->snapshots = NULL;
     (void)failpoint("core.before_deactivate");
     atomic_store(&core->epoch, 0);
+    core->is_activating = true; /* who waits for it to be inactive waits for its workers too: they commit */
     pthread_mutex_unlock(&core->mutex);
     log_info("core", "this node is not active any more");
     expiry_stop(expiry);
     snapshot_auto_stop(snapshots);
     audit_close_all(core->audit);
     pthread_mutex_lock(&core->mutex);
+    core->is_activating = false;
+    pthread_cond_broadcast(&core->changed);
 }
 
 /* The epoch in which this node should be active; 0: it should not. */
