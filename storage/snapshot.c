@@ -192,6 +192,7 @@ static int export_head(struct export *export, struct store_view *view, uint64_t 
         buf_put_u64(&head, position.term);
         buf_put_u64(&head, position.configuration_index);
         buf_put_u64(&head, (uint64_t)position.time_ms);
+        buf_put_u8(&head, position.format);
         buf_put_block(&head, members.data, members.len);
         rc = emit_chunk(export, SNAPSHOT_HEAD, head.data, head.len);
         *ret_index = position.index;

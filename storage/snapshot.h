@@ -5,10 +5,10 @@
  *     chunk: magic u32 ‖ kind u8 ‖ number u32 ‖ payload block ‖ checksum u64 of all before
  *
  * Numbers count from 0. The first chunk is the head: index u64 ‖ term u64 ‖ configuration index u64 ‖
- * time in ms u64 ‖ members block. Then come the records in the order of their keys, as one stream that is cut anywhere:
- * key 32 ‖ value block. While a restore is under way (restore.h) a chunk says how far it is: begin u64 ‖ next u32 ‖
- * count u64; and what it has collected follows as a second stream of the same kind. The last chunk is the end: number
- * of records u64 ‖ digest 32 of the state.
+ * time in ms u64 ‖ newest form of an applied entry u8 ‖ members block. Then come the records in the order of their
+ * keys, as one stream that is cut anywhere: key 32 ‖ value block. While a restore is under way (restore.h) a chunk says
+ * how far it is: begin u64 ‖ next u32 ‖ count u64; and what it has collected follows as a second stream of the same
+ * kind. The last chunk is the end: number of records u64 ‖ digest 32 of the state.
  */
 #ifndef COFFER_STORAGE_SNAPSHOT_H
 #define COFFER_STORAGE_SNAPSHOT_H

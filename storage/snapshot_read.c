@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "storage/crypto.h"
 #include "storage/restore_private.h"
 #include "storage/snapshot.h"
@@ -63,10 +64,14 @@ static int take_head(struct snapshot_reader *reader, const struct snapshot_chunk
     position.term = reader_u64(&bytes);
     position.configuration_index = reader_u64(&bytes);
     position.time_ms = (int64_t)reader_u64(&bytes);
+    position.format = reader_u8(&bytes);
     size_t len;
     const void *members = reader_block(&bytes, MEMBERS_MAX, &len);
     if (!reader_done(&bytes))
         return bad(err, "its head");
+    if (position.format > format_newest())
+        return err_set(err, ERR_UNSUPPORTED, "the snapshot is of a newer program, in form %u; this one reads up to %u",
+                       position.format, format_newest());
     reader->index = position.index;
     return reader->visitor->head(reader->arg, &position, members, len, err);
 }
