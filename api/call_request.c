@@ -7,6 +7,9 @@
 #include "api/params.h"
 #include "api/path.h"
 #include "base/duration.h"
+#include "core/wrapping.h"
+
+#define SECOND_NS 1000000000
 
 static int refuse(struct refusal *refusal, int status, const char *text)
 {
@@ -211,6 +214,7 @@ static bool is_plain_text(const char *text)
 static int read_wrap_ttl(const struct http_call *call, struct request *req, struct refusal *refusal)
 {
     const char *ttl = http_call_header(call, "x-vault-wrap-ttl");
+    const char *format = http_call_header(call, "x-vault-wrap-format");
     int64_t ns;
 
     if (ttl == NULL || *ttl == '\0')
@@ -223,7 +227,11 @@ static int read_wrap_ttl(const struct http_call *call, struct request *req, stru
             arena_printf(&req->arena, "error parsing X-Vault-Wrap-TTL header: time: invalid duration \"%s\"", ttl));
     if (ns < 0)
         return refuse(refusal, 400, "error parsing X-Vault-Wrap-TTL header: requested wrap ttl cannot be negative");
-    req->wrap_ttl = ns > 0 ? arena_strdup(&req->arena, ttl) : NULL;
+    req->wrap_ttl_s = ns / SECOND_NS + (ns % SECOND_NS != 0); /* never 0 for somebody who asked for something */
+    if (req->wrap_ttl_s > WRAPPING_TTL_MAX_S)
+        return refuse(refusal, 400, "error parsing X-Vault-Wrap-TTL header: longer than a hundred years");
+    if (req->wrap_ttl_s > 0 && strcmp(format != NULL ? format : "", "") != 0)
+        return refuse(refusal, 400, "X-Vault-Wrap-Format is not supported: wrapping tokens have one form");
     return OK;
 }
 

@@ -2,8 +2,8 @@
 /*
  * main.c — the program: a server, or a command line that speaks to one. The only file that knows every layer.
  *
- * To follow a request from here: server/server.c opens the core and starts the listeners; api/gateway.c makes a request of
- * what a client sent; src/core/request.c is the table of what happens to it.
+ * To follow a request from here: server/server.c opens the core and starts the listeners; api/gateway.c makes a request
+ * of what a client sent; src/core/request.c is the table of what happens to it.
  */
 #include <string.h>
 
@@ -15,13 +15,14 @@
 #include "cli/cli.h"
 #include "diagnose/diagnose.h"
 #include "secrets/aws/aws.h"
+#include "secrets/cubbyhole/cubbyhole.h"
 #include "secrets/kv/kv.h"
 #include "server/server.h"
 #include "sys/sys.h"
 
 /* A new engine or auth method: its folder, and its line here. */
 static const struct engine *const engines[] = {
-    &sys_engine, &token_engine, &kv_engine, &aws_engine, &approle_engine, &userpass_engine, NULL,
+    &sys_engine, &token_engine, &cubbyhole_engine, &kv_engine, &aws_engine, &approle_engine, &userpass_engine, NULL,
 };
 
 static const struct audit_device *const audit_devices[] = {

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/duration.h"
 #include "base/encoding.h"
 #include "base/json.h"
 #include "base/secret.h"
@@ -256,10 +255,17 @@ static const json_t *mount_setting(const struct request *req, const char *name)
     return req->mount != NULL ? json_object_get(req->mount->config, name) : NULL;
 }
 
-static int64_t wrap_seconds(const struct request *req)
+static json_t *wrap_info_of(const struct hasher *hasher, const json_t *info)
 {
-    int64_t seconds;
-    return req->wrap_ttl != NULL && duration_parse_s(req->wrap_ttl, &seconds) == OK ? seconds : 0;
+    const char *wrapped = json_str(info, "wrapped_accessor", "");
+    json_t *object =
+        json_pack("{s:O, s:o, s:o, s:O, s:O}", "ttl", json_object_get(info, "ttl"), "token",
+                  hashed(hasher, json_str(info, "token", "")), "accessor",
+                  hashed_accessor(hasher, json_str(info, "accessor", "")), "creation_time",
+                  json_object_get(info, "creation_time"), "creation_path", json_object_get(info, "creation_path"));
+    if (wrapped[0] != '\0')
+        put(object, "wrapped_accessor", hashed_accessor(hasher, wrapped));
+    return object;
 }
 
 static json_t *request_of(const struct hasher *hasher, const struct request *req)
@@ -275,7 +281,7 @@ static json_t *request_of(const struct hasher *hasher, const struct request *req
         put(object, "data", hashed_data(hasher, req->data, mount_setting(req, "audit_non_hmac_request_keys")));
     put_text(object, "remote_address", req->remote_addr);
     put_number(object, "remote_port", req->remote_port);
-    put_number(object, "wrap_ttl", wrap_seconds(req));
+    put_number(object, "wrap_ttl", req->wrap_ttl_s);
     return object;
 }
 
@@ -303,7 +309,9 @@ static json_t *response_of(const struct hasher *hasher, const struct request *re
     put_mount(object, req->mount);
     if (req->auth_reply != NULL)
         put(object, "auth", granted_auth(hasher, req->auth_reply));
-    if (req->lease != NULL)
+    if (req->wrap_info != NULL)
+        put(object, "wrap_info", wrap_info_of(hasher, req->wrap_info));
+    else if (req->lease != NULL)
         put(object, "secret", json_pack("{s:s}", "lease_id", req->lease->id));
     put(object, "data", response_data(hasher, req));
     put_same(object, "warnings", req->warnings);

@@ -39,6 +39,7 @@ enum route_flag {
     ROUTE_RESCUES =
         1 << 9, /* takes this node out of service: is not kept from it by an audit log that cannot be written */
     ROUTE_OPENABLE = 1 << 10, /* a listener may be configured so that it needs no token there (and no audit) */
+    ROUTE_WRAPPING = 1 << 12, /* about a wrapping token, which is looked at before the caller is: see wrapping.h */
     ROUTE_SEALS = 1 << 11, /* may leave this node sealed: its answer goes out though it cannot be put on record then */
 };
 
@@ -150,6 +151,8 @@ void reply_file(struct request *req, const struct file_range *file, const char *
 /* Answers another status than 200 with the data set so far, e.g. 202, or 404 with an envelope. */
 /* The whole body is this text, of this type; the reply takes it over (of buf_detach()). */
 void reply_text(struct request *req, const char *content_type, char *text);
+/* The same with a copy of the text, and a status; content_type: NULL for JSON. */
+void reply_copy(struct request *req, int http_status, const char *content_type, const char *text);
 void reply_status(struct request *req, int http_status);
 void reply_warn(struct request *req, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* For a mount without leases (kv v1): what stands in lease_duration. */

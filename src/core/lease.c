@@ -218,9 +218,9 @@ static int run_apart(struct request *req, int (*fn)(struct request *own, void *l
     return rc == OK ? OK : fail_with(req, &err);
 }
 
-static int activate(struct request *own, void *arg)
+int lease_activate_in(struct request *own, void *granted_lease)
 {
-    struct lease *granted = arg, *lease;
+    struct lease *granted = granted_lease, *lease;
     /* Its token may have been revoked meanwhile, and the lease with it. */
     if (lease_get(own, granted->id, &lease) != OK || lease->state != LEASE_PENDING)
         return fail(own, ERR_UNAVAILABLE, "the lease was revoked while its secret was being made");
@@ -238,8 +238,10 @@ int lease_activate(struct request *req)
     assert(req->lease != NULL && req->lease->state == LEASE_PENDING);
     int rc = request_commit(req); /* the intent, if the handler had no reason to commit it before */
     (void)failpoint("lease.before_commit_active");
+    if (rc == OK && req->wrap_ttl_s > 0)
+        return OK; /* it will be, in the transaction that keeps the answer: wrapping.c */
     if (rc == OK)
-        rc = run_apart(req, activate);
+        rc = run_apart(req, lease_activate_in);
     (void)failpoint("lease.after_commit_active");
     if (rc == OK)
         req->lease->state = LEASE_ACTIVE;

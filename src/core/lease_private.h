@@ -27,6 +27,8 @@ int64_t lease_now_s(const struct request *req);
 int lease_said(struct request *req, int rc);
 
 /* Writes the record as the members now say. */
+/* lease_activate() in the transaction of own; the lease is the one that lease_begin() made, and is told its times. */
+int lease_activate_in(struct request *own, void *granted_lease) MUST_CHECK;
 int lease_store(struct request *req, struct lease *lease) MUST_CHECK;
 /* Moves it to another place in the order of expiry, and stores it. */
 int lease_refile(struct request *req, struct lease *lease, int64_t when_s) MUST_CHECK;

@@ -61,6 +61,12 @@ static int open_audit(struct request *req, void *arg)
     return audit_sync(arg, req);
 }
 
+static int add_mounts(struct request *req, void *arg)
+{
+    (void)arg;
+    return mount_init(req);
+}
+
 /* What an active node does once, besides serving. */
 static void work_at_activation(void *arg)
 {
@@ -78,6 +84,8 @@ static void activate(struct core *core, uint64_t epoch)
     core->is_activating = true;
     pthread_mutex_unlock(&core->mutex);
     int rc = request_run_internal(core, epoch, open_audit, core->audit, &err);
+    if (rc == OK)
+        rc = request_run_internal(core, epoch, add_mounts, NULL, &err);
     if (rc == OK)
         rc = autopilot_load(core, epoch, &err);
     pthread_mutex_lock(&core->mutex);

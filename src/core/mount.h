@@ -43,7 +43,10 @@ const struct mount *mount_table_find(const struct mount_table *table, const char
 const struct mount *mount_table_at(const struct mount_table *table, size_t i);
 size_t mount_table_count(const struct mount_table *table);
 
-/* Makes the mounts every cluster begins with: sys/, cubbyhole/, identity/ where there are such engines, auth/token/. */
+/*
+ * Makes those of the mounts that every cluster has and that are missing: sys/, cubbyhole/, identity/ where there are
+ * such engines, auth/token/. A new leader looks, too: an older version may have made the table.
+ */
 int mount_init(struct request *req) MUST_CHECK;
 /* path ends in '/'; kind says whether "auth/" goes before it. Writes the answer's errors into req. */
 int mount_enable(struct request *req, enum engine_kind kind, const char *path, const char *type,

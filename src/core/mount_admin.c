@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mount_admin.c — changing the table of mounts: enable, tune, disable.
+ * mount_admin.c — changing the table of mounts: what is always there, enable, tune. mount_disable.c disables.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/duration.h"
+#include "base/failpoint.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/secret.h"
 #include "core/core_private.h"
+#include "core/mount_private.h"
 #include "core/request.h"
 
-#define WIPE_RECORDS 500 /* of a mount's storage in one transaction */
-
-static int load(struct request *req, json_t **ret_record)
+int mount_record_load(struct request *req, json_t **ret_record)
 {
     int rc = txn_get(req->txn, MOUNT_RECORD, ret_record);
     if (rc == ERR_NOTFOUND) {
@@ -24,15 +22,14 @@ static int load(struct request *req, json_t **ret_record)
     return rc;
 }
 
-static int store(struct request *req, json_t *record)
+int mount_record_store(struct request *req, json_t *record)
 {
     int rc = txn_put(req->txn, MOUNT_RECORD, record);
     json_decref(record);
     return rc;
 }
 
-/* The row of a mount in the record, borrowed; NULL for none. */
-static json_t *find_row(json_t *record, const char *path, size_t *ret_at)
+json_t *mount_record_row(json_t *record, const char *path, size_t *ret_at)
 {
     json_t *row;
     size_t i;
@@ -62,7 +59,7 @@ static json_t *new_row(const char *path, const struct engine *engine, const char
                      accessor, "description", description);
 }
 
-static bool is_protected(const char *path)
+bool mount_is_protected(const char *path)
 {
     static const char *const paths[] = {"audit/", "auth/", "sys/", "cubbyhole/", "identity/", "auth/token/", NULL};
     for (size_t i = 0; paths[i] != NULL; i++)
@@ -155,6 +152,8 @@ static int read_type(struct request *req, enum engine_kind kind, const char *typ
     }
     if (strcmp(type, "kv") != 0 && json_object_get(options, "version") != NULL)
         return fail(req, ERR_INVALID, "options.version is only for secrets engines of type kv, not %s", type);
+    if (core_engine(req->core, ENGINE_SYSTEM, type) != NULL)
+        return fail(req, ERR_INVALID, "mount type of \"%s\" is not mountable", type);
     *ret_engine = core_engine(req->core, kind, type);
     if (*ret_engine == NULL)
         return fail(req, ERR_INVALID, "plugin not found in the catalog: %s", type);
@@ -163,7 +162,7 @@ static int read_type(struct request *req, enum engine_kind kind, const char *typ
 
 static int check_path(struct request *req, const json_t *record, const char *path)
 {
-    if (is_protected(path) || (strncmp(path, "auth/", 5) != 0 && strncmp(path, "sys/", 4) == 0))
+    if (mount_is_protected(path) || strncmp(path, "sys/", 4) == 0 || strncmp(path, "cubbyhole/", 10) == 0)
         return fail(req, ERR_INVALID, "cannot mount \"%s\"", path);
     const char *other = in_the_way(record, path);
     if (other != NULL)
@@ -197,7 +196,7 @@ int mount_enable(struct request *req, enum engine_kind kind, const char *path, c
         path = arena_printf(&req->arena, "auth/%s", path);
     int rc = read_type(req, kind, type, params, options, &engine);
     if (rc == OK)
-        rc = load(req, &record);
+        rc = mount_record_load(req, &record);
     if (rc == OK)
         rc = check_path(req, record, path);
     if (rc != OK)
@@ -211,7 +210,7 @@ int mount_enable(struct request *req, enum engine_kind kind, const char *path, c
     if (rc != OK)
         goto out;
     json_array_append(json_object_get(record, "mounts"), row);
-    rc = store(req, json_incref(record));
+    rc = mount_record_store(req, json_incref(record));
     if (rc == OK)
         rc = call_mounted(req, path);
 out:
@@ -221,23 +220,45 @@ out:
     return rc;
 }
 
+/* What every cluster has. The table of one that an older version made may lack some of it. */
+static const struct {
+    const char *path;
+    enum engine_kind kind;
+    const char *type;
+    bool is_local;
+} always[] = {{"sys/", ENGINE_SYSTEM, "system", false},
+              {"cubbyhole/", ENGINE_SYSTEM, "cubbyhole", true},
+              {"identity/", ENGINE_SECRET, "identity", false},
+              {"auth/token/", ENGINE_AUTH, "token", false}};
+
+static bool add_missing(struct request *req, json_t *record)
+{
+    bool is_changed = false;
+    for (size_t i = 0; i < sizeof always / sizeof always[0]; i++) {
+        const struct engine *engine = core_engine(req->core, always[i].kind, always[i].type);
+        if (strcmp(always[i].type, "cubbyhole") == 0 && failpoint("mount.as_before_cubbyhole"))
+            continue; /* what an older version made, for a test of the upgrade */
+        if (engine == NULL || mount_record_row(record, always[i].path, NULL) != NULL)
+            continue;
+        json_t *row = new_row(always[i].path, engine, NULL);
+        if (always[i].is_local)
+            json_object_set_new(row, "local", json_true());
+        json_array_append_new(json_object_get(record, "mounts"), row);
+        is_changed = true;
+    }
+    return is_changed;
+}
+
 int mount_init(struct request *req)
 {
-    static const struct {
-        const char *path;
-        enum engine_kind kind;
-        const char *type;
-    } first[] = {{"sys/", ENGINE_SYSTEM, "system"},
-                 {"cubbyhole/", ENGINE_SECRET, "cubbyhole"},
-                 {"identity/", ENGINE_SECRET, "identity"},
-                 {"auth/token/", ENGINE_AUTH, "token"}};
-    json_t *record = json_pack("{s:[]}", "mounts");
-    for (size_t i = 0; i < sizeof first / sizeof first[0]; i++) {
-        const struct engine *engine = core_engine(req->core, first[i].kind, first[i].type);
-        if (engine != NULL)
-            json_array_append_new(json_object_get(record, "mounts"), new_row(first[i].path, engine, NULL));
-    }
-    return store(req, record);
+    json_t *record;
+    int rc = mount_record_load(req, &record);
+    if (rc != OK)
+        return rc;
+    if (add_missing(req, record))
+        return mount_record_store(req, record);
+    json_decref(record);
+    return OK;
 }
 
 /* "" takes an option away; kv may go from version 1 to 2, not back. */
@@ -263,13 +284,31 @@ static int tune_options(struct request *req, const struct mount *mount, const js
     return OK;
 }
 
+/* What is each token's own is as it is; only how it is audited may be said. */
+static int check_tune(struct request *req, const struct mount *mount, const json_t *params)
+{
+    const char *name;
+    json_t *value;
+    if (strcmp(mount->path, "cubbyhole/") != 0)
+        return OK;
+    json_object_foreach((json_t *)params, name, value)
+    {
+        if (strncmp(name, "audit_non_hmac_", 15) != 0 && strcmp(name, "path") != 0)
+            return fail(req, ERR_INVALID, "cannot tune parameter %s of %s", name, mount->path);
+    }
+    return OK;
+}
+
 int mount_tune(struct request *req, const struct mount *mount, const json_t *params)
 {
     json_t *record;
-    int rc = load(req, &record);
+    int checked = check_tune(req, mount, params);
+    if (checked != OK)
+        return checked;
+    int rc = mount_record_load(req, &record);
     if (rc != OK)
         return rc;
-    json_t *row = find_row(record, mount->path, NULL);
+    json_t *row = mount_record_row(record, mount->path, NULL);
     if (row == NULL) {
         json_decref(record);
         return fail(req, ERR_INVALID, "no mount at %s", mount->path);
@@ -283,127 +322,5 @@ int mount_tune(struct request *req, const struct mount *mount, const json_t *par
         json_decref(record);
         return rc;
     }
-    return store(req, record);
-}
-
-/* ---- Disabling: taint, revoke, wipe, forget. A leader that dies in between leaves a tainted mount, which the next one
- * finishes. ---- */
-
-struct disabling {
-    const char *path;
-    const char *uuid;
-    bool more;
-};
-
-static int taint(struct request *req, const char *path, const char **ret_uuid)
-{
-    json_t *record;
-    int rc = load(req, &record);
-    if (rc != OK)
-        return rc;
-    json_t *row = find_row(record, path, NULL);
-    if (row == NULL) {
-        json_decref(record);
-        return ERR_NOTFOUND;
-    }
-    *ret_uuid = arena_strdup(&req->arena, json_str(row, "uuid", ""));
-    json_object_set_new(row, "tainted", json_true());
-    return store(req, record);
-}
-
-static int expire_tokens(struct request *req, void *arg)
-{
-    const struct disabling *job = arg;
-    size_t n;
-    return lease_expire_prefix(req, job->path, &n);
-}
-
-static int wipe_some(struct request *req, void *arg)
-{
-    struct disabling *job = arg;
-    return txn_delete_tree(req->txn, arena_printf(&req->arena, "logical/%s/", job->uuid), WIPE_RECORDS, &job->more);
-}
-
-static int forget_row(struct request *req, void *arg)
-{
-    const struct disabling *job = arg;
-    json_t *record;
-    size_t at;
-    int rc = load(req, &record);
-    if (rc != OK)
-        return rc;
-    json_t *row = find_row(record, job->path, &at);
-    if (row != NULL && strcmp(json_str(row, "uuid", ""), job->uuid) == 0)
-        json_array_remove(json_object_get(record, "mounts"), at);
-    return store(req, record);
-}
-
-static int finish_disabling(struct core *core, uint64_t epoch, struct disabling *job, struct err *err)
-{
-    int rc = OK;
-    if (strncmp(job->path, "auth/", 5) == 0)
-        rc = request_run_internal(core, epoch, expire_tokens, job, err);
-    else
-        rc = lease_revoke_below(core, epoch, job->path, false, err);
-    for (job->more = true; rc == OK && job->more;)
-        rc = request_run_internal(core, epoch, wipe_some, job, err);
-    return rc == OK ? request_run_internal(core, epoch, forget_row, job, err) : rc;
-}
-
-int mount_disable(struct request *req, enum engine_kind kind, const char *path)
-{
-    if (kind == ENGINE_AUTH)
-        path = arena_printf(&req->arena, "auth/%s", path);
-    if (is_protected(path))
-        return fail(req, ERR_INVALID, "cannot unmount \"%s\"", path);
-    struct disabling job = {.path = path};
-    int rc = taint(req, path, &job.uuid);
-    if (rc == ERR_NOTFOUND)
-        return OK;
-    if (rc == OK)
-        rc = request_commit(req);
-    struct err err = {0};
-    if (rc == OK && (rc = finish_disabling(req->core, req->epoch, &job, &err)) != OK)
-        return fail(
-            req, rc == ERR_NOTLEADER || rc == ERR_UNAVAILABLE ? rc : ERR_INVALID,
-            "the mount answers nothing any more, but a lease of it could not be revoked: %s. It is tried again; "
-            "disable it again later, or revoke its leases with -force -prefix first",
-            err_text(&err));
-    return rc;
-}
-
-static int first_tainted(struct request *req, void *arg)
-{
-    struct disabling *job = arg;
-    json_t *record, *row;
-    size_t i;
-    int rc = load(req, &record);
-    if (rc != OK)
-        return rc;
-    job->uuid = NULL;
-    json_array_foreach(json_object_get(record, "mounts"), i, row)
-    {
-        if (job->uuid == NULL && json_flag(row, "tainted", false)) {
-            job->path = strdup(json_str(row, "path", ""));
-            job->uuid = strdup(json_str(row, "uuid", ""));
-        }
-    }
-    json_decref(record);
-    return OK;
-}
-
-void mount_finish_tainted(struct core *core, uint64_t epoch)
-{
-    for (int rc = OK; rc == OK;) {
-        struct disabling job = {.path = NULL};
-        struct err err = {0};
-        rc = request_run_internal(core, epoch, first_tainted, &job, &err);
-        if (rc != OK || job.uuid == NULL)
-            return;
-        rc = finish_disabling(core, epoch, &job, &err);
-        if (rc != OK)
-            log_warn("core", "the mount %s is still being disabled: %s", job.path, err_text(&err));
-        free((char *)job.path);
-        free((char *)job.uuid);
-    }
+    return mount_record_store(req, record);
 }

@@ -41,6 +41,14 @@ void reply_text(struct request *req, const char *content_type, char *text)
     req->content_type = content_type;
 }
 
+void reply_copy(struct request *req, int http_status, const char *content_type, const char *text)
+{
+    struct buf copy = BUF_INIT;
+    buf_puts(&copy, text);
+    reply_text(req, content_type, buf_detach(&copy));
+    reply_status(req, http_status);
+}
+
 int reply_keys(struct request *req, json_t *keys)
 {
     if (json_array_size(keys) == 0) {
@@ -84,16 +92,20 @@ static json_t *or_null(json_t *value)
 
 static json_t *envelope(const struct request *req)
 {
-    const struct lease *lease = req->lease;
+    bool is_wrapped = req->wrap_info != NULL; /* then nothing else is told, not even which request it was */
+    const struct lease *lease = is_wrapped ? NULL : req->lease;
     json_t *body = req->route != NULL && (req->route->flags & ROUTE_INJECT) && json_is_object(req->reply)
                        ? json_copy(req->reply)
                        : json_object();
-    json_object_set_new(body, "request_id", json_string(req->id));
+    json_object_set_new(body, "request_id", json_string(is_wrapped ? "" : req->id));
     json_object_set_new(body, "lease_id", json_string(lease != NULL ? lease->id : ""));
     json_object_set_new(body, "renewable", json_boolean(lease != NULL && lease->renewable));
-    json_object_set_new(body, "lease_duration", json_integer(lease != NULL ? lease->ttl_s : req->lease_duration_s));
+    json_object_set_new(body, "lease_duration",
+                        json_integer(lease != NULL ? lease->ttl_s
+                                     : is_wrapped  ? 0
+                                                   : req->lease_duration_s));
     json_object_set_new(body, "data", or_null(req->reply));
-    json_object_set_new(body, "wrap_info", json_null());
+    json_object_set_new(body, "wrap_info", or_null(req->wrap_info));
     json_object_set_new(body, "warnings", or_null(req->warnings));
     json_object_set_new(body, "auth", or_null(req->auth_reply));
     return body;
@@ -119,6 +131,12 @@ static char *format_line(json_t *body)
     return buf_detach(&line);
 }
 
+bool reply_has_body(const struct request *req)
+{
+    return req->has_reply || req->text != NULL || req->reply_file.fd >= 0 || req->auth_reply != NULL ||
+           req->warnings != NULL || req->lease != NULL || req->wrap_info != NULL;
+}
+
 char *request_body(struct request *req, int *ret_status)
 {
     if (req->redirect != NULL) {
@@ -135,10 +153,12 @@ char *request_body(struct request *req, int *ret_status)
         *ret_status = req->http_status != 0 ? req->http_status : 200;
         return text;
     }
-    bool has_body = req->has_reply || req->auth_reply != NULL || req->warnings != NULL || req->lease != NULL;
+    bool has_body = reply_has_body(req);
     *ret_status = req->http_status != 0 ? req->http_status : has_body ? 200 : 204;
     if (!has_body)
         return NULL;
+    if (req->wrap_info != NULL)
+        return format_line(envelope(req));
     if (req->is_plain || (req->route != NULL && (req->route->flags & ROUTE_PLAIN)))
         return format_line(or_null(req->reply));
     return format_line(envelope(req));

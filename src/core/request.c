@@ -24,6 +24,8 @@
     X(audit_request)  /* before anything is done */                                                                    \
     X(handle)         /* the engine's own code */                                                                      \
     X(grant)          /* a login becomes a token */                                                                    \
+    X(leave)          /* a token whose last use this was takes its cubbyhole with it */                                \
+    X(wrap)           /* the answer is kept, and a token for it is given instead */                                    \
     X(settle)         /* after a failure: nothing of it is kept but the token's use */                                 \
     X(commit)         /* one entry of the log, on a quorum of disks */                                                 \
     X(confirm)        /* is it in the log? If what was read has changed meanwhile: again */                            \
@@ -50,7 +52,7 @@ void request_forget(struct request *req)
     req->txn = NULL;
     mount_table_unref(req->mounts);
     req->mounts = NULL;
-    json_t **values[] = {&req->captures, &req->fields, &req->reply, &req->warnings, &req->auth_reply};
+    json_t **values[] = {&req->captures, &req->fields, &req->reply, &req->warnings, &req->auth_reply, &req->wrap_info};
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         json_decref(*values[i]);
         *values[i] = NULL;
@@ -73,6 +75,8 @@ void request_forget(struct request *req)
     req->route = NULL;
     req->mount = NULL;
     req->token = NULL;
+    req->wrapping = NULL;
+    req->rewraps = NULL;
     req->lease = NULL;
     req->http_status = 0;
     json_text_free(req->text);

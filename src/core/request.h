@@ -23,6 +23,7 @@ struct mount;
 struct mount_table;
 struct token;
 struct lease;
+struct wrapped;
 
 #define REQUEST_PATH_MAX 2048
 #define REQUEST_MS_MAX   90000
@@ -61,7 +62,7 @@ struct request {
     const char *remote_addr;
     const char *forwarded_from; /* the node whose client it is, or NULL: this one's */
     int remote_port;
-    const char *wrap_ttl;
+    int64_t wrap_ttl_s;   /* how long the answer is to be kept for whoever unwraps it; 0: it is given now */
     const char *raw_body; /* of a path that takes no JSON: borrowed from the front, or NULL */
     size_t raw_body_len;
     struct file_range body_file; /* the same, when it was too large for memory; the descriptor is -1 otherwise */
@@ -81,6 +82,7 @@ struct request {
     json_t *captures;           /* object: what the route's path captured */
     json_t *fields;             /* object: converted fields */
     struct token *token;        /* NULL for unauthenticated routes */
+    struct token *wrapping;     /* of ROUTE_WRAPPING: the token that the request is about */
     bool has_sudo;              /* on this path */
     const char *granted_by;     /* the policy that allowed it */
     int reruns;
@@ -112,8 +114,10 @@ struct request {
     int64_t lease_duration_s;
     struct lease *lease; /* the lease that this request made */
     struct auth_grant auth;
-    json_t *auth_reply; /* the `auth` object of the envelope */
-    char *redirect;     /* Location, with status 307 */
+    json_t *auth_reply;            /* the `auth` object of the envelope */
+    const struct wrapped *rewraps; /* the answer was wrapped before; see wrapping.h */
+    json_t *wrap_info;             /* of an answer that was wrapped: stands in its place */
+    char *redirect;                /* Location, with status 307 */
 
     /* The front: called once, on whatever thread, when the answer is ready; then request_free(). */
     void (*done)(struct request *req);
@@ -159,6 +163,8 @@ bool request_was_untouched(const struct request *req);
 int request_preview(struct core *core, enum operation operation, const char *path, const char *token,
                     const char *remote_addr, struct arena *arena, const char **ret_location);
 
+/* Whether there is a body; without, the status is 204. */
+bool reply_has_body(const struct request *req);
 /* The body of the answer as text (json_text_free() it), or NULL for none; and its status. */
 char *request_body(struct request *req, int *ret_status);
 

@@ -10,6 +10,7 @@
 #include "core/request_private.h"
 #include "core/router.h"
 #include "core/token.h"
+#include "core/wrapping.h"
 
 /* Whether what answers at a path, by another operation, needs no token: then the refusal needs none either. */
 static bool is_bare_path(const struct route *routes, const char *path)
@@ -174,11 +175,14 @@ enum step_result step_route(struct request *req)
 
 enum step_result step_authenticate(struct request *req)
 {
+    int rc = has_flag(req, ROUTE_WRAPPING) && req->operation != OP_HELP ? wrapping_find(req) : OK;
+    if (rc != OK)
+        return failed(req, rc);
     if (has_flag(req, ROUTE_UNAUTH))
         return NEXT;
     if (req->client_token == NULL || req->client_token[0] == '\0')
         return failed(req, fail(req, ERR_DENIED, "permission denied"));
-    int rc = token_lookup(req, req->client_token, &req->token);
+    rc = token_lookup(req, req->client_token, &req->token);
     if (rc == OK && !req->use_is_taken)
         rc = token_use(req, req->token);
     return rc == OK ? NEXT : failed(req, rc);
@@ -216,7 +220,7 @@ static int check_policies(struct request *req)
     int rc = policy_acl(req, req->token->policies, &acl);
     if (rc != OK)
         return rc;
-    struct acl_verdict verdict = acl_check(acl, req->operation, req->path, req->data);
+    struct acl_verdict verdict = acl_check_wrapped(acl, req->operation, req->path, req->data, req->wrap_ttl_s);
     if (!verdict.allowed || (has_flag(req, ROUTE_SUDO) && !verdict.sudo))
         rc = deny(req);
     else if (verdict.granted_by != NULL)
@@ -234,8 +238,7 @@ enum step_result step_authorize(struct request *req)
     bool is_about_mount = req->operation == OP_HELP && req->mount != NULL && req->mount_relative[0] == '\0';
     if (rc == OK && req->route == NULL && !is_about_mount)
         rc = say_no_route(req);
-    if (rc == OK && req->wrap_ttl != NULL && strcmp(req->wrap_ttl, "0") != 0)
-        /* Better refused than answered in clear to somebody who asked for it wrapped. */
-        rc = fail(req, ERR_INVALID, "response wrapping is not supported");
+    if (rc == OK)
+        rc = wrapping_check(req);
     return rc == OK ? NEXT : failed(req, rc);
 }

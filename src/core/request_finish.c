@@ -14,7 +14,7 @@
 /* What the handler had ready for the caller must not go out with an error, and its lease's secret reaches nobody. */
 static void drop_result(struct request *req)
 {
-    json_t **results[] = {&req->reply, &req->auth_reply};
+    json_t **results[] = {&req->reply, &req->auth_reply, &req->wrap_info};
     for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
         json_decref(*results[i]);
         *results[i] = NULL;
@@ -26,7 +26,7 @@ static void drop_result(struct request *req)
     if (req->reply_file.fd >= 0)
         close(req->reply_file.fd);
     req->reply_file.fd = -1;
-    if (req->lease != NULL)
+    if (req->lease != NULL && req->lease->last_renewal_s == 0) /* one that was to be renewed lives on */
         core_abandon_lease(req->core, req->lease->id);
     req->lease = NULL;
 }
@@ -43,7 +43,8 @@ enum step_result step_settle(struct request *req)
     if (!counted || txn_begin(req->core->store, req->core->barrier, &req->txn, NULL) != OK)
         return NEXT;
     struct err said = req->err;
-    if (token_lookup(req, req->client_token, &req->token) != OK || token_use(req, req->token) != OK)
+    if (token_lookup(req, req->client_token, &req->token) != OK || token_use(req, req->token) != OK ||
+        token_leave(req, req->token) != OK)
         log_debug("core", "a failed request's token was gone before its use could be counted");
     req->err = said;
     return NEXT;

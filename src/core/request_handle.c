@@ -10,6 +10,7 @@
 #include "core/field.h"
 #include "core/request_private.h"
 #include "core/token.h"
+#include "core/wrapping.h"
 #include "storage/txn.h"
 
 enum step_result step_audit_request(struct request *req)
@@ -28,7 +29,9 @@ static void handle(struct request *req)
     int rc = OK;
     req->is_handled = true;
     if (has_flag(req, ROUTE_BLOCKS) && req->txn != NULL && txn_has_writes(req->txn)) {
-        rc = request_commit(req); /* the token's use: the handler cannot be run again */
+        rc = token_leave(req, req->token);
+        if (rc == OK)
+            rc = request_commit(req); /* the token's use: the handler cannot be run again */
         req->use_is_taken = rc == OK;
         req->has_committed = false;
     }
@@ -45,6 +48,8 @@ static void handle_blocking(void *arg)
 {
     struct request *req = arg;
     handle(req);
+    if (req->rc == OK)
+        req->rc = wrapping_apart(req);
     req->resume(req, request_run);
 }
 
@@ -95,5 +100,13 @@ enum step_result step_grant(struct request *req)
         return AGAIN;
     if (req->rc == OK && req->auth.is_set)
         req->rc = token_create_login(req);
+    return NEXT;
+}
+
+/* Not before: the handler may be about what lies in it. */
+enum step_result step_leave(struct request *req)
+{
+    if (req->rc == OK && !has_flag(req, ROUTE_BLOCKS))
+        req->rc = token_leave(req, req->token);
     return NEXT;
 }

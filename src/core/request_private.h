@@ -25,6 +25,9 @@ enum step_result step_authorize(struct request *req);
 enum step_result step_audit_request(struct request *req);
 enum step_result step_handle(struct request *req);
 enum step_result step_grant(struct request *req);
+enum step_result step_leave(struct request *req);
+/* wrapping.c: who else may have the answer? */
+enum step_result step_wrap(struct request *req);
 /* request_finish.c: made durable, and told */
 enum step_result step_settle(struct request *req);
 enum step_result step_commit(struct request *req);

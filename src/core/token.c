@@ -153,7 +153,7 @@ int token_use(struct request *req, struct token *token)
     if (token->num_uses == 1) {
         /* The last one: the token ends with this request, whatever comes of it. */
         token->num_uses = -1;
-        return token_revoke(req, token);
+        return token_remove(req, token);
     }
     token->num_uses--;
     json_t *record = token_change(req, token);

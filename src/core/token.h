@@ -4,8 +4,9 @@
  *
  * A token is stored under a MAC of itself, "token/id/<hash>"; the token itself is stored nowhere. By its side:
  * "token/accessor/<accessor>" → hash, "token/child/<parent hash>/<hash>", "token/path/<where it was made>/<hash>"
- * (so that a prefix of paths is a directory of tokens), and its place in the order of expiry (lease.h, kind 't', uid
- * and target its hash). All of it changes in the one transaction of the request.
+ * (so that a prefix of paths is a directory of tokens), what it keeps for itself (cubbyhole.h), and its place in the
+ * order of expiry (lease.h, kind 't', uid and target its hash). All of it changes in the one transaction of the
+ * request.
  *
  * A child is only as alive as its parent: a lookup asks for every ancestor. So revoking a token is one small
  * transaction, whatever hangs on it, and takes effect at once; the leader's worker clears away the rest.
@@ -54,6 +55,7 @@ struct token_order {
     const struct mount *mount; /* whose limits hold; NULL: auth/token/'s */
     int64_t ttl_s, max_ttl_s, period_s, explicit_max_ttl_s, num_uses;
     bool not_renewable;
+    bool is_exact;      /* lives for ttl_s, whatever the mounts' maximum */
     bool never_expires; /* root */
 };
 
@@ -69,6 +71,12 @@ int token_lookup_hash(struct request *req, const char *hash, struct token **ret_
 int token_lookup_accessor(struct request *req, const char *accessor, struct token **ret_token) MUST_CHECK;
 /* Takes one use, if they are counted: ERR_DENIED when there is none left. */
 int token_use(struct request *req, struct token *token) MUST_CHECK;
+
+/*
+ * After the last use: what the token kept for itself goes. Apart from token_use(), because the request that the use was
+ * for may be about that. Nothing happens to a token that lives on, and to NULL.
+ */
+int token_leave(struct request *req, const struct token *token) MUST_CHECK;
 
 /* Extends a token; ret_auth as above (client_token "" unless given). Errors: Vault's sentences. */
 int token_renew(struct request *req, struct token *token, const char *client_token, int64_t increment_s,

@@ -115,8 +115,8 @@ static int grant_ttl(struct request *req, const struct token_order *order, int64
         .now_s = now_s,
         .mount = order->mount,
     };
-    *ret_ttl_s = 0;
-    return order->never_expires ? OK : ttl_grant(req, &wish, ret_ttl_s);
+    *ret_ttl_s = order->is_exact ? order->ttl_s : 0;
+    return order->never_expires || order->is_exact ? OK : ttl_grant(req, &wish, ret_ttl_s);
 }
 
 int token_create(struct request *req, const struct token_order *order, json_t **ret_auth)

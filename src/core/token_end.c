@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "core/core_private.h"
+#include "core/cubbyhole.h"
 #include "core/token_private.h"
 
 #define CHILDREN_AT_ONCE 64
@@ -36,7 +37,13 @@ static int remove_records(struct request *req, const struct token *token)
     return rc;
 }
 
-int token_revoke(struct request *req, const struct token *token)
+/* The worker is to clear away what hangs on it. */
+static int leave_to_worker(struct request *req, const struct token *token)
+{
+    return expiry_file(req, core_time_ms(req->core) / 1000, 't', token->hash, token->hash);
+}
+
+int token_remove(struct request *req, const struct token *token)
 {
     bool has = false;
     int rc = remove_records(req, token);
@@ -45,8 +52,26 @@ int token_revoke(struct request *req, const struct token *token)
     if (rc == OK)
         rc = has_children(req, token->hash, &has);
     if (rc == OK && has)
-        rc = expiry_file(req, core_time_ms(req->core) / 1000, 't', token->hash, token->hash);
+        rc = leave_to_worker(req, token);
     return rc;
+}
+
+static int clear_cubbyhole(struct request *req, const struct token *token)
+{
+    bool more = false;
+    int rc = cubbyhole_clear(req, token->hash, &more);
+    return rc == OK && more ? leave_to_worker(req, token) : rc;
+}
+
+int token_revoke(struct request *req, const struct token *token)
+{
+    int rc = token_remove(req, token);
+    return rc == OK ? clear_cubbyhole(req, token) : rc;
+}
+
+int token_leave(struct request *req, const struct token *token)
+{
+    return token != NULL && token->num_uses == -1 ? clear_cubbyhole(req, token) : OK;
 }
 
 /* The hashes of some children, which request_own() keeps. */
@@ -106,10 +131,13 @@ static int end_one(struct request *req, const char *hash)
 int token_expire(struct request *req, const char *hash, bool *ret_more)
 {
     json_t *names, *name;
+    bool more = false;
     size_t i;
     if (strlen(hash) != TOKEN_HASH_SIZE - 1)
         return OK;
     int rc = end_one(req, hash);
+    if (rc == OK)
+        rc = cubbyhole_clear(req, hash, &more);
     if (rc == OK)
         rc = some_children(req, hash, &names);
     for (i = 0; rc == OK && (name = json_array_get(names, i)) != NULL; i++) {
@@ -119,6 +147,6 @@ int token_expire(struct request *req, const char *hash, bool *ret_more)
             rc = txn_delete(req->txn, arena_printf(&req->arena, "token/child/%s/%s", hash, json_string_value(name)));
     }
     if (rc == OK)
-        *ret_more = json_array_size(names) == CHILDREN_AT_ONCE;
+        *ret_more = more || json_array_size(names) == CHILDREN_AT_ONCE;
     return rc;
 }

@@ -13,4 +13,7 @@ const char *token_path(struct request *req, const char *kind, const char *name);
 /* The token's record in a copy of its own, which may be changed; it is the request's. */
 json_t *token_change(struct request *req, struct token *token);
 
+/* As token_revoke(), but for its cubbyhole: token_leave() is to follow. */
+int token_remove(struct request *req, const struct token *token) MUST_CHECK;
+
 #endif

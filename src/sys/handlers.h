@@ -58,6 +58,13 @@ int sys_leases_revoke_prefix(struct request *req);
 int sys_leases_revoke_force(struct request *req);
 extern const struct field sys_lease_fields[];
 
+/* wrapping.c */
+int sys_wrapping_wrap(struct request *req);
+int sys_wrapping_lookup(struct request *req);
+int sys_wrapping_unwrap(struct request *req);
+int sys_wrapping_rewrap(struct request *req);
+extern const struct field sys_wrapping_fields[];
+
 /* audit.c */
 int sys_audit_list(struct request *req);
 int sys_audit_write(struct request *req);

@@ -132,6 +132,16 @@ static const struct route routes[] = {
     {"revoke-force/*prefix", OP_UPDATE, sys_leases_revoke_force, ROUTE_SUDO | ROUTE_BLOCKS | ROUTE_FREES,
      "Forget all leases below a prefix, whatever their engine says.", sys_lease_fields, NULL},
 
+    {"wrapping/wrap", OP_UPDATE, sys_wrapping_wrap, 0, "Wrap what is sent.", NULL, NULL},
+    {"wrapping/lookup", OP_READ, sys_wrapping_lookup, ROUTE_UNAUTH | ROUTE_WRAPPING,
+     "What a wrapping token was made for; does not use it.", sys_wrapping_fields, NULL},
+    {"wrapping/lookup", OP_UPDATE, sys_wrapping_lookup, ROUTE_UNAUTH | ROUTE_WRAPPING,
+     "What a wrapping token was made for; does not use it.", sys_wrapping_fields, NULL},
+    {"wrapping/unwrap", OP_UPDATE, sys_wrapping_unwrap, ROUTE_WRAPPING | ROUTE_FREES,
+     "The answer that was wrapped, once.", sys_wrapping_fields, NULL},
+    {"wrapping/rewrap", OP_UPDATE, sys_wrapping_rewrap, ROUTE_WRAPPING,
+     "Pass it on: a new wrapping token in the place of one, which ends.", sys_wrapping_fields, NULL},
+
     {"audit", OP_READ, sys_audit_list, ROUTE_INJECT | ROUTE_SUDO, "The audit devices.", NULL, NULL},
     {"audit/*path", OP_UPDATE, sys_audit_write, ROUTE_SUDO, "Enable an audit device.", NULL, NULL},
     {"audit/*path", OP_DELETE, sys_audit_delete, ROUTE_SUDO, "Disable an audit device.", NULL, NULL},

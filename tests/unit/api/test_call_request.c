@@ -190,10 +190,13 @@ static void wrapping(void **state)
     (void)state;
     add_header("x-vault-wrap-ttl", "5m");
     assert_asks("GET", "/v1/a", OP_READ, "a");
-    assert_string_equal(req.wrap_ttl, "5m");
+    assert_int_equal(req.wrap_ttl_s, 300);
+    add_header("x-vault-wrap-ttl", "500ms");
+    assert_asks("GET", "/v1/a", OP_READ, "a");
+    assert_int_equal(req.wrap_ttl_s, 1);
     add_header("x-vault-wrap-ttl", "0");
     assert_asks("GET", "/v1/a", OP_READ, "a");
-    assert_null(req.wrap_ttl);
+    assert_int_equal(req.wrap_ttl_s, 0);
     add_header("x-vault-wrap-ttl", "zz");
     assert_refused("GET", "/v1/a", 400, "error parsing X-Vault-Wrap-TTL header: time: invalid duration \"zz\"");
     add_header("x-vault-wrap-ttl", "-5");

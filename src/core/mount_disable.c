@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mount_disable.c — taking a mount out of the table: taint, revoke, wipe, forget. A leader that dies in between leaves
+ * a tainted mount, which the next one finishes.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "core/core_private.h"
+#include "core/mount_private.h"
+#include "core/request.h"
+
+#define WIPE_RECORDS 500 /* of a mount's storage in one transaction */
+
+struct disabling {
+    const char *path;
+    const char *uuid;
+    bool more;
+};
+
+static int taint(struct request *req, const char *path, const char **ret_uuid)
+{
+    json_t *record;
+    int rc = mount_record_load(req, &record);
+    if (rc != OK)
+        return rc;
+    json_t *row = mount_record_row(record, path, NULL);
+    if (row == NULL) {
+        json_decref(record);
+        return ERR_NOTFOUND;
+    }
+    *ret_uuid = arena_strdup(&req->arena, json_str(row, "uuid", ""));
+    json_object_set_new(row, "tainted", json_true());
+    return mount_record_store(req, record);
+}
+
+static int expire_tokens(struct request *req, void *arg)
+{
+    const struct disabling *job = arg;
+    size_t n;
+    return lease_expire_prefix(req, job->path, &n);
+}
+
+static int wipe_some(struct request *req, void *arg)
+{
+    struct disabling *job = arg;
+    return txn_delete_tree(req->txn, arena_printf(&req->arena, "logical/%s/", job->uuid), WIPE_RECORDS, &job->more);
+}
+
+static int forget_row(struct request *req, void *arg)
+{
+    const struct disabling *job = arg;
+    json_t *record;
+    size_t at;
+    int rc = mount_record_load(req, &record);
+    if (rc != OK)
+        return rc;
+    json_t *row = mount_record_row(record, job->path, &at);
+    if (row != NULL && strcmp(json_str(row, "uuid", ""), job->uuid) == 0)
+        json_array_remove(json_object_get(record, "mounts"), at);
+    return mount_record_store(req, record);
+}
+
+static int finish_disabling(struct core *core, uint64_t epoch, struct disabling *job, struct err *err)
+{
+    int rc = OK;
+    if (strncmp(job->path, "auth/", 5) == 0)
+        rc = request_run_internal(core, epoch, expire_tokens, job, err);
+    else
+        rc = lease_revoke_below(core, epoch, job->path, false, err);
+    for (job->more = true; rc == OK && job->more;)
+        rc = request_run_internal(core, epoch, wipe_some, job, err);
+    return rc == OK ? request_run_internal(core, epoch, forget_row, job, err) : rc;
+}
+
+int mount_disable(struct request *req, enum engine_kind kind, const char *path)
+{
+    if (kind == ENGINE_AUTH)
+        path = arena_printf(&req->arena, "auth/%s", path);
+    if (mount_is_protected(path))
+        return fail(req, ERR_INVALID, "cannot unmount \"%s\"", path);
+    struct disabling job = {.path = path};
+    int rc = taint(req, path, &job.uuid);
+    if (rc == ERR_NOTFOUND)
+        return OK;
+    if (rc == OK)
+        rc = request_commit(req);
+    struct err err = {0};
+    if (rc == OK && (rc = finish_disabling(req->core, req->epoch, &job, &err)) != OK)
+        return fail(
+            req, rc == ERR_NOTLEADER || rc == ERR_UNAVAILABLE ? rc : ERR_INVALID,
+            "the mount answers nothing any more, but a lease of it could not be revoked: %s. It is tried again; "
+            "disable it again later, or revoke its leases with -force -prefix first",
+            err_text(&err));
+    return rc;
+}
+
+static int first_tainted(struct request *req, void *arg)
+{
+    struct disabling *job = arg;
+    json_t *record, *row;
+    size_t i;
+    int rc = mount_record_load(req, &record);
+    if (rc != OK)
+        return rc;
+    job->uuid = NULL;
+    json_array_foreach(json_object_get(record, "mounts"), i, row)
+    {
+        if (job->uuid == NULL && json_flag(row, "tainted", false)) {
+            job->path = strdup(json_str(row, "path", ""));
+            job->uuid = strdup(json_str(row, "uuid", ""));
+        }
+    }
+    json_decref(record);
+    return OK;
+}
+
+void mount_finish_tainted(struct core *core, uint64_t epoch)
+{
+    for (int rc = OK; rc == OK;) {
+        struct disabling job = {.path = NULL};
+        struct err err = {0};
+        rc = request_run_internal(core, epoch, first_tainted, &job, &err);
+        if (rc != OK || job.uuid == NULL)
+            return;
+        rc = finish_disabling(core, epoch, &job, &err);
+        if (rc != OK)
+            log_warn("core", "the mount %s is still being disabled: %s", job.path, err_text(&err));
+        free((char *)job.path);
+        free((char *)job.uuid);
+    }
+}
