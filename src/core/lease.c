@@ -248,11 +248,10 @@ int lease_activate(struct request *req)
     return rc;
 }
 
-static int cancel(struct request *own, void *arg)
+static int cancel(struct request *own, void *begun)
 {
-    const struct lease *begun = arg;
     struct lease *lease;
-    int rc = lease_get(own, begun->id, &lease);
+    int rc = lease_get(own, ((const struct lease *)begun)->id, &lease);
     return rc == OK ? lease_remove(own, lease) : rc;
 }
 
@@ -264,11 +263,10 @@ int lease_cancel(struct request *req)
     return rc;
 }
 
-static int abandon(struct request *own, void *arg)
+static int abandon(struct request *own, void *begun)
 {
-    const struct lease *begun = arg;
     struct lease *lease;
-    int rc = lease_get(own, begun->id, &lease);
+    int rc = lease_get(own, ((const struct lease *)begun)->id, &lease);
     return rc == OK ? lease_expire_now(own, lease) : rc;
 }
 

@@ -68,7 +68,7 @@ int lease_renew(struct request *req, struct lease *lease, int64_t increment_s) M
 /* Marks it for revocation now: the leader's worker does the rest. */
 int lease_expire_now(struct request *req, struct lease *lease) MUST_CHECK;
 /*
- * All leases below a prefix ("aws/creds/"; or one lease's id), and the tokens (below "auth/…"); likewise.
+ * All leases below a prefix ("aws/creds/"; or one lease's id), and the tokens that were made there; likewise.
  * ret_n: how many were found; when they are very many, at least so many, and the worker finds the rest. Commits.
  */
 int lease_expire_prefix(struct request *req, const char *prefix, size_t *ret_n) MUST_CHECK;

@@ -250,7 +250,7 @@ int lease_expire_prefix(struct request *req, const char *prefix, size_t *ret_n)
         prefix = arena_printf(arena, "%s/", prefix);
     }
     int rc = one.found ? OK : expire_tree(req, arena_printf(arena, LEASE_ID_DIR "%s", prefix), &n);
-    if (rc == OK && !one.found && begins(prefix, "auth/"))
+    if (rc == OK && !one.found && *prefix != '\0')
         rc = expire_tree(req, arena_printf(arena, TOKEN_PATH_DIR "%s", prefix), &n);
     if (rc == OK)
         *ret_n = one.found ? 1 : n;

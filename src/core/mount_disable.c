@@ -66,10 +66,10 @@ static int forget_row(struct request *req, void *arg)
 static int finish_disabling(struct core *core, uint64_t epoch, struct disabling *job, struct err *err)
 {
     int rc = OK;
-    if (strncmp(job->path, "auth/", 5) == 0)
-        rc = request_run_internal(core, epoch, expire_tokens, job, err);
-    else
+    if (strncmp(job->path, "auth/", 5) != 0)
         rc = lease_revoke_below(core, epoch, job->path, false, err);
+    if (rc == OK) /* a login's; and those that wrap an answer of the mount */
+        rc = request_run_internal(core, epoch, expire_tokens, job, err);
     for (job->more = true; rc == OK && job->more;)
         rc = request_run_internal(core, epoch, wipe_some, job, err);
     return rc == OK ? request_run_internal(core, epoch, forget_row, job, err) : rc;

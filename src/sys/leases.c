@@ -27,13 +27,13 @@ static int lease_id(struct request *req, const char **ret_id)
     return (*ret_id)[0] != '\0' ? OK : fail(req, ERR_INVALID, "lease_id must be specified");
 }
 
-/* A token is a lease too: "<where it was made>/<hash>". NULL when the id is none's. */
+/* A token is a lease too, be it a login's or a wrapping token: "<where it was made>/<hash>". NULL when the id is
+ * none's. */
 static struct token *token_of(struct request *req, const char *id)
 {
     struct token *token;
     const char *name = strrchr(id, '/');
-    if (strncmp(id, "auth/", 5) != 0 || name == NULL || strlen(name + 1) != TOKEN_HASH_SIZE - 1 ||
-        token_lookup_hash(req, name + 1, &token) != OK)
+    if (name == NULL || strlen(name + 1) != TOKEN_HASH_SIZE - 1 || token_lookup_hash(req, name + 1, &token) != OK)
         return NULL;
     return strncmp(token->path, id, (size_t)(name - id)) == 0 && token->path[name - id] == '\0' ? token : NULL;
 }

@@ -46,6 +46,16 @@ def last_entry(cluster):
 # ---- What goes there, and comes back ----
 
 @pytest.mark.quick
+def test_answers_are_wrapped_and_unwrapped_through_a_standby(client, forwarding):
+    client.write("kv/wrapped", x="1").ok(204)
+    info = client.request("GET", "kv/wrapped", headers={"X-Vault-Wrap-TTL": "5m"}).ok(200).json["wrap_info"]
+    assert info["creation_path"] == "kv/wrapped"
+    assert client.write("sys/wrapping/lookup", token=info["token"]).ok(200).data["creation_ttl"] == 300
+    assert client.write("sys/wrapping/unwrap", token=info["token"]).ok(200).data == {"x": "1"}
+    forwarding.root.write("sys/wrapping/unwrap", token=info["token"]).refused(400)
+
+
+@pytest.mark.quick
 def test_every_verb_is_answered_through_a_standby(client):
     client.write("kv/dir/a b", x="1").ok(204)
     assert client.read("kv/dir/a b").ok(200).data == {"x": "1"}

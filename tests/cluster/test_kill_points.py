@@ -89,6 +89,27 @@ def test_a_leader_that_dies_before_answering_leaves_a_user_under_a_lease(nodes, 
     wait_for("the lease is gone", lambda: not scene.leases())
 
 
+def ask_wrapped(scene):
+    return scene.cluster.root.request("GET", "aws/creds/r", headers={"X-Vault-Wrap-TTL": "5m"}).ok(200)
+
+
+@pytest.mark.parametrize("point", ["aws.before_activate", "wrap.before_keep"])
+def test_a_leader_that_dies_before_the_answer_is_wrapped_leaves_no_user(nodes, moto, point):
+    scene = Scene(nodes, moto, f"{point}=kill@2")
+    kept = ask_wrapped(scene).json["wrap_info"]
+    scene.dies_of(lambda: ask_wrapped(scene))
+    wait_for("one user is left", lambda: len(moto.users()) == 1, timeout=10)
+    answer = scene.cluster.root.write("sys/wrapping/unwrap", token=kept["token"]).ok(200)
+    assert scene.works(answer) == "yes" and answer.lease_id in scene.leases()
+
+
+def test_a_leader_that_dies_with_the_answer_wrapped_leaves_a_user_under_a_lease(nodes, moto):
+    scene = Scene(nodes, moto, "wrap.after_keep=kill", lease="8s")
+    scene.dies_of(lambda: ask_wrapped(scene))
+    assert len(moto.users()) == 1
+    wait_for("the lease has ended, and the user with it", lambda: not moto.users(), timeout=15)
+
+
 @pytest.mark.parametrize("point", REVOKING)
 def test_a_leader_that_dies_while_revoking_is_finished_by_the_next(nodes, moto, point):
     scene = Scene(nodes, moto, f"{point}=kill")

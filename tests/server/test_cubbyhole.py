@@ -58,7 +58,7 @@ def test_what_makes_no_sense_is_refused_as_clients_know_it(root, new_token):
     root.write("cubbyhole", x="1").refused(500, "missing path")
     root.read("cubbyhole/").refused(500, "missing path")
     mine.write("cubbyhole/a/", x="1").refused(400, "cannot write to a path ending in '/'")
-    mine.patch("cubbyhole/a", x="1").refused(405, "unsupported operation")
+    root.patch("cubbyhole/a", x="1").refused(405, "unsupported operation")
     assert "help" in mine.read("cubbyhole/a", help="1").ok(200).json
 
 
