@@ -36,7 +36,7 @@ enum step_result step_settle(struct request *req)
 {
     if (req->rc == OK || req->txn == NULL)
         return NEXT;
-    bool counted = req->token != NULL && req->token->num_uses != 0 && !has_flag(req, ROUTE_BLOCKS);
+    bool counted = req->token != NULL && req->token->num_uses != 0 && !req->use_is_taken;
     drop_result(req);
     txn_free(req->txn);
     req->txn = NULL;

@@ -34,10 +34,19 @@ static int64_t ttl_of(const struct request *req)
     return req->wrap_ttl_s > 0 && req->wrap_ttl_s < before->ttl_s ? req->wrap_ttl_s : before->ttl_s;
 }
 
+/*
+ * What anybody is told, or answers nothing, is told as ever: clients that wrap whatever they ask go on working, and
+ * nobody without a token makes the store grow.
+ */
+static bool is_for_all(const struct request *req)
+{
+    bool is_open = has_flag(req, ROUTE_UNAUTH) && !has_flag(req, ROUTE_LOGIN);
+    return is_open || has_flag(req, ROUTE_RESCUES) || req->operation == OP_HELP;
+}
+
 static bool is_due(const struct request *req)
 {
-    bool is_for_all = has_flag(req, ROUTE_LOCAL) || req->operation == OP_HELP;
-    return req->rc == OK && !is_for_all && ttl_of(req) > 0 && req->wrap_info == NULL && reply_has_body(req);
+    return req->rc == OK && !is_for_all(req) && ttl_of(req) > 0 && req->wrap_info == NULL && reply_has_body(req);
 }
 
 /* What is inside and can be looked up, or revoked, without taking it out. */
@@ -206,12 +215,8 @@ int wrapping_apart(struct request *req)
 
 int wrapping_check(struct request *req)
 {
-    if (req->wrap_ttl_s == 0 || is_bare(req) || req->operation == OP_HELP)
-        return OK;
-    if (has_flag(req, ROUTE_LOCAL))
+    if (req->wrap_ttl_s > 0 && !is_for_all(req) && has_flag(req, ROUTE_LOCAL))
         return fail(req, ERR_INVALID, "each node answers this path by itself: the answer cannot be wrapped");
-    if (has_flag(req, ROUTE_UNAUTH) && !has_flag(req, ROUTE_LOGIN))
-        return fail(req, ERR_INVALID, "this path needs no token: its answer is not wrapped");
     return OK;
 }
 

@@ -78,16 +78,26 @@ def test_a_ttl_of_zero_wraps_nothing_and_less_than_a_second_is_not_zero(root, se
 
 
 @pytest.mark.coffer_only
-def test_what_cannot_be_kept_as_asked_is_refused_and_not_given_in_clear(root, server, secret):
+def test_what_cannot_be_kept_as_asked_is_refused_and_not_given_in_clear(root, secret):
     ask(root, secret, f"{101 * 365 * 24}h").refused(400, "longer than a hundred years")
     root.request("GET", secret, headers={"X-Vault-Wrap-TTL": "60", "X-Vault-Wrap-Format": "jwt"}).refused(400, "Format")
     ask(root, "sys/metrics").refused(400, "each node answers this path by itself")
-    ask(server.client(), "sys/internal/ui/mounts").refused(400, "needs no token")
     ask(root, "sys/storage/raft/snapshot").refused(400, "a file, which cannot be wrapped")
 
 
 def test_what_is_said_to_anybody_is_said_as_ever(server):
     assert ask(server.client(), "sys/seal-status").ok(200).json["sealed"] is False
+
+
+@pytest.mark.coffer_only  # which lets anybody fill its store so
+def test_who_has_no_token_gets_none(server):
+    assert ask(server.client(), "sys/internal/ui/mounts").ok(200).json["wrap_info"] is None
+    ask(server.client(), "sys/mounts").refused(403)
+
+
+@pytest.mark.coffer_only
+def test_who_wraps_whatever_they_ask_is_not_kept_from_stepping_down(root):
+    ask(root, "sys/step-down", method="PUT").refused(503, "no other voter")
 
 
 def test_the_token_is_an_orphan_of_one_use_that_cannot_be_renewed(root, plain, server, secret):
@@ -103,7 +113,8 @@ def test_the_token_is_an_orphan_of_one_use_that_cannot_be_renewed(root, plain, s
     ("GET", "auth/token/lookup-self", None), ("POST", "auth/token/create", {}), ("POST", "auth/token/renew-self", {}),
     ("GET", "cubbyhole/wrapinfo", None), ("LIST", "cubbyhole", None), ("POST", "cubbyhole/other", {"x": "1"}),
     ("POST", "cubbyhole/response", {"x": "1"}), ("DELETE", "cubbyhole/response", None),
-    ("POST", "sys/wrapping/rewrap", {}), ("POST", "sys/wrapping/wrap", {"x": "1"})])
+    ("POST", "sys/wrapping/rewrap", {}), ("POST", "sys/wrapping/wrap", {"x": "1"}),
+    ("POST", "sys/leases/revoke", {"lease_id": "a/b"})])
 def test_the_token_is_good_for_nothing_else_and_is_used_up_by_the_attempt(root, server, secret, method, path, body):
     info = wrapped(root, secret)
     server.client(info["token"]).request(method, path, body=body).refused(403, "permission denied")
