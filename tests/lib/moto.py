@@ -94,4 +94,4 @@ class Moto:
             return refusal.response["Error"]["Code"]
 
     def stop(self):
-        self.process.stop()
+        self.process.kill()  # it has nothing to end, and takes its time when asked
