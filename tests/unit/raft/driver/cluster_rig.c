@@ -81,13 +81,20 @@ void rig_stop(struct rig *rig, int i)
     node->cluster = NULL;
 }
 
+void rig_bootstrap(struct rig *rig)
+{
+    struct err err = {0};
+    must(cluster_bootstrap(rig->nodes[0].cluster, &rig->ca, &err), &err);
+    rig->authority = buf_str(&rig->ca);
+}
+
 void rig_join(struct rig *rig, int i, bool non_voter)
 {
     struct rig_node *node = &rig->nodes[i];
     struct err err = {0};
     struct buf csr = BUF_INIT, certificate = BUF_INIT, ca = BUF_INIT;
     must(cluster_join_request(node->cluster, &csr, &err), &err);
-    must(cluster_sign(buf_str(&rig->ca), buf_str(&csr), node->node_id, &certificate, &ca, &err), &err);
+    must(cluster_sign(rig->authority, buf_str(&csr), node->node_id, &certificate, &ca, &err), &err);
     must(cluster_join_accept(node->cluster, buf_str(&certificate), buf_str(&ca), &err), &err);
     int rc = cluster_add_member(rig->nodes[rig_leader(rig)].cluster, node->node_id, node->addr, non_voter, &err);
     for (int tries = 0; tries < 5 && (rc == ERR_NOTLEADER || rc == ERR_UNAVAILABLE); tries++) /* on a busy machine */
@@ -100,10 +107,9 @@ void rig_join(struct rig *rig, int i, bool non_voter)
 
 void rig_form(struct rig *rig, int n)
 {
-    struct err err = {0};
     for (int i = 0; i < n; i++)
         rig_start(rig, i);
-    must(cluster_bootstrap(rig->nodes[0].cluster, &rig->ca, &err), &err);
+    rig_bootstrap(rig);
     for (int i = 1; i < n; i++)
         rig_join(rig, i, false);
     rig_wait_voters(rig, n);

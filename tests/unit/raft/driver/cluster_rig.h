@@ -23,6 +23,7 @@ struct rig {
     char dir[192];
     struct rig_node nodes[RIG_NODES];
     struct buf ca;
+    const char *authority; /* the same as a text, which several threads may read */
     int port;
 };
 
@@ -33,6 +34,7 @@ void rig_start(struct rig *rig, int i);
 void rig_stop(struct rig *rig, int i);
 /* Node 0 begins a cluster, the others up to n join it and become voters. */
 void rig_form(struct rig *rig, int n);
+void rig_bootstrap(struct rig *rig);
 void rig_join(struct rig *rig, int i, bool non_voter);
 /* Waits for a leader among the nodes that are up; returns which. */
 int rig_leader(struct rig *rig);

@@ -301,10 +301,9 @@ static void several_who_join_at_once_all_become_members(void **state)
 {
     (void)state;
     pthread_t threads[RIG_NODES];
-    struct err err = {0};
     for (int i = 0; i < RIG_NODES; i++)
         rig_start(&rig, i);
-    assert_int_equal(cluster_bootstrap(rig.nodes[0].cluster, &rig.ca, &err), OK);
+    rig_bootstrap(&rig);
     for (int i = 1; i < RIG_NODES; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, join_one, (void *)(intptr_t)i), 0);
     for (int i = 1; i < RIG_NODES; i++)
