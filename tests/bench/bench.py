@@ -7,6 +7,7 @@ import pathlib
 import platform
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -170,7 +171,7 @@ def percentile(values, part):
 # ---- What is reported ----
 
 def report(ours, theirs, options):
-    lines = [f"Measured {time.strftime('%Y-%m-%d')} by `sh tests/bench/run.sh`: {os.cpu_count()} cores, "
+    lines = [f"Measured {time.strftime('%Y-%m-%d')} by `{' '.join(['sh tests/bench/run.sh', *sys.argv[1:]])}`: {os.cpu_count()} cores, "
              f"{cpu_name()}; client and servers on the same cores; TLS; audit {'to a file' if options.audit else 'off'}; "
              f"{options.seconds} s a figure; values of {len(VALUE)} bytes; a token with one policy.", ""]
     for size in options.sizes:
