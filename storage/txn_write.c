@@ -260,19 +260,28 @@ int txn_get_clear(struct txn *txn, enum txn_clear record, struct buf *ret)
     return rc;
 }
 
-int txn_put_clear(struct txn *txn, enum txn_clear record, const void *data, size_t len)
+/* The write that a record in clear is about to have; NULL, with OK, when it is not there and need not be. */
+static int place_clear(struct txn *txn, enum txn_clear record, bool must_be, struct write **ret_write)
 {
     unsigned char key[STORE_KEY_SIZE];
     bool existed = false;
     size_t old_len = 0;
     txn_clear_key(record, key);
-    struct write *write = txn_find_write(txn, key);
-    if (write == NULL) {
-        int rc = is_in_snapshot(txn, key, &existed, &old_len);
-        if (rc != OK)
-            return rc;
-        write = add_write(txn, key, existed, old_len);
-    }
+    *ret_write = txn_find_write(txn, key);
+    if (*ret_write != NULL)
+        return OK;
+    int rc = is_in_snapshot(txn, key, &existed, &old_len);
+    if (rc == OK && (existed || must_be))
+        *ret_write = add_write(txn, key, existed, old_len);
+    return rc;
+}
+
+int txn_put_clear(struct txn *txn, enum txn_clear record, const void *data, size_t len)
+{
+    struct write *write;
+    int rc = place_clear(txn, record, true, &write);
+    if (rc != OK)
+        return rc;
     write->kind = WRITE_PUT_CLEAR;
     write->data = arena_dup(&txn->arena, data, len);
     write->len = len;
@@ -281,17 +290,9 @@ int txn_put_clear(struct txn *txn, enum txn_clear record, const void *data, size
 
 int txn_delete_clear(struct txn *txn, enum txn_clear record)
 {
-    unsigned char key[STORE_KEY_SIZE];
-    bool existed = false;
-    size_t old_len = 0;
-    txn_clear_key(record, key);
-    struct write *write = txn_find_write(txn, key);
-    if (write == NULL) {
-        int rc = is_in_snapshot(txn, key, &existed, &old_len);
-        if (rc != OK || !existed)
-            return rc;
-        write = add_write(txn, key, existed, old_len);
-    }
-    write->kind = write->existed ? WRITE_DELETE : WRITE_NOTHING;
-    return OK;
+    struct write *write;
+    int rc = place_clear(txn, record, false, &write);
+    if (rc == OK && write != NULL)
+        write->kind = write->existed ? WRITE_DELETE : WRITE_NOTHING;
+    return rc;
 }
