@@ -5,7 +5,7 @@
  *
  * A long frame goes in parts, so that who receives it knows that its leader is alive long before all of it is there:
  * FRAME_PART: from u64 ‖ to u64 ‖ term u64 ‖ type u8 ‖ total u32 ‖ offset u32 ‖ bytes. Only a leader sends such, and
- * only from the leader they are taken: so there is memory for one at a time.
+ * only from who may lead they are taken: so there is memory for one at a time.
  */
 #include <string.h>
 
@@ -56,6 +56,16 @@ void cluster_frame_send(struct cluster *cluster, uint64_t to, uint8_t type, cons
 
 /* ---- In ---- */
 
+/*
+ * A node that was started just now, or stands for election, knows no leader yet, or an older one: who leads may send
+ * all the same, and what is left out of a message makes the rest of it useless.
+ */
+static bool may_lead(const struct driver_standing *standing, uint64_t from, uint64_t term)
+{
+    bool is_open = standing->leader == from || standing->leader == 0;
+    return term > standing->term || (term == standing->term && is_open);
+}
+
 /* A member's number is its own alone. */
 static bool may_speak_as(struct cluster *cluster, const char *node_id, uint64_t id)
 {
@@ -73,7 +83,7 @@ static void take_part(struct cluster *cluster, uint64_t from, struct reader *rea
     uint32_t total = reader_u32(reader), offset = reader_u32(reader);
     size_t part = (size_t)(reader->end - reader->at);
     driver_standing(cluster->driver, &standing);
-    if (reader->failed || total > NET_FRAME_MAX || standing.leader != from || standing.term != term)
+    if (reader->failed || total > NET_FRAME_MAX || !may_lead(&standing, from, term))
         return;
     if (offset == 0) {
         buf_close(&assembly->data);

@@ -18,7 +18,7 @@
 
 #define WAIT_MS 20000
 #ifdef COFFER_SANITIZED /* all is slower there */
-#define ELECTION_MS 2000
+#define ELECTION_MS 4000
 #else
 #define ELECTION_MS 1000 /* not the default: a busy machine must not look like a dead leader */
 #endif

@@ -86,6 +86,24 @@ static void the_largest_entry_is_replicated(void **state)
     rig_wait_equal(&rig);
 }
 
+/* It knows no leader, or not even the term, when the first part of the entry comes. */
+static void who_was_away_gets_the_largest_entry(void **state)
+{
+    (void)state;
+    rig_form(&rig, 3);
+    for (uint64_t n = 1; n <= 2; n++) {
+        int leader = rig_leader(&rig), away = (leader + 1) % 3, other = (leader + 2) % 3;
+        rig_stop(&rig, away);
+        if (n == 2)
+            assert_int_equal(cluster_step_down(rig.nodes[leader].cluster, rig.nodes[other].node_id, NULL), OK);
+        leader = rig_leader(&rig);
+        assert_int_equal(rig_put(&rig, leader, rig_epoch(&rig, leader), n, (47u << 20), NULL), OK);
+        rig_start(&rig, away);
+        rig_wait_equal(&rig);
+        assert_true(rig_has(&rig, away, n));
+    }
+}
+
 static void another_leads_when_the_leader_is_gone(void **state)
 {
     (void)state;
@@ -386,6 +404,7 @@ int main(int argc, char **argv)
         TEST("a write is on all nodes, with equal state", a_write_is_on_all_nodes_with_equal_state),
         TEST("a write of an older epoch is refused", a_write_of_an_older_epoch_is_refused),
         TEST("the largest entry is replicated", the_largest_entry_is_replicated),
+        TEST("who was away gets the largest entry", who_was_away_gets_the_largest_entry),
         TEST("another leads when the leader is gone", another_leads_when_the_leader_is_gone),
         TEST("a leader alone does not acknowledge, nor read", a_leader_alone_does_not_acknowledge_nor_read),
         TEST("who steps down is followed by another", who_steps_down_is_followed_by_another),
