@@ -5,7 +5,8 @@
  * Below the first mark the core refuses what makes the store grow; below the second this node hands leadership over and
  * lets others lead. Both are far from the end, so that deleting, revoking and handing over still work. For the case
  * that somebody else fills the disk to the last block, a file beside each of the two keeps some room: it is given up
- * when a write finds none, and made again when there is plenty.
+ * when a write finds none, and made again when there is plenty. The same thread has the state's file written anew
+ * when it takes too much (cluster_compact.c).
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,7 +17,6 @@
 #include "base/log.h"
 #include "raft/cluster_private.h"
 
-#define CHECK_MS     1000
 #define LOW_MAX      (UINT64_C(1) << 30) /* the marks: so much, or a part of a small disk */
 #define LOW_PART     10
 #define SCARCE_MAX   (UINT64_C(128) << 20)
@@ -138,7 +138,7 @@ static void tell(struct cluster *cluster, enum cluster_room room, const char *di
     post_cramped(cluster);
 }
 
-static void check(struct cluster *cluster)
+void cluster_disk_check(struct cluster *cluster)
 {
     const char *dirs[] = {cluster->log_dir, store_dir(cluster->options.store)};
     enum cluster_room before = (enum cluster_room)atomic_load(&cluster->room), worst = CLUSTER_ROOM_ENOUGH;
@@ -160,11 +160,22 @@ static void check(struct cluster *cluster)
         tell(cluster, worst, dir, &of_worst);
 }
 
+/* Where the disk is nearly full already, a file that gets smaller is worth coming near to the second mark. */
+bool cluster_disk_has(struct cluster *cluster, uint64_t bytes)
+{
+    struct marks marks;
+    if (!read_marks(store_dir(cluster->options.store), &marks))
+        return false;
+    uint64_t mark = marks.free < marks.at.low ? 2 * marks.at.scarce : marks.at.low + marks.reserve;
+    return marks.free > bytes + mark;
+}
+
 /* The watcher's thread: its one task lasts as long as the cluster. */
 void cluster_disk_watch(struct cluster *cluster, struct task *tasks)
 {
     (void)tasks;
-    do
-        check(cluster);
-    while (worker_rest(&cluster->watcher, CHECK_MS));
+    do {
+        cluster_disk_check(cluster);
+        cluster_compact_watch(cluster);
+    } while (worker_rest(&cluster->watcher, CLUSTER_DISK_MS));
 }

@@ -57,6 +57,7 @@ int worker_start(struct worker *worker, struct cluster *cluster, void (*run)(str
 void worker_stop(struct worker *worker);
 /* Sleeps until ms have passed or the worker is to stop; false in the latter case. */
 bool worker_rest(struct worker *worker, int ms);
+bool worker_is_open(struct worker *worker);
 
 /* ---- What a caller asked for ---- */
 
@@ -118,6 +119,12 @@ struct cluster_assembly {
     struct buf data;
 };
 
+/* cluster_compact.c; the watcher's alone */
+struct cluster_compacting {
+    uint64_t next, looked; /* ms: when to see whether it is due; when the disk was looked at last meanwhile */
+    double mean;           /* bytes of a record, when it was measured last */
+};
+
 /* cluster_time.c */
 struct cluster_time {
     atomic_llong offset_ns; /* cluster time is ahead of clock_boot_ns() by so much */
@@ -164,6 +171,7 @@ struct cluster {
     /* workers */
     struct worker writer, applier, watcher;
     struct task watch;
+    struct cluster_compacting compacting;
     atomic_int room; /* enum cluster_room */
     atomic_bool is_hindered;
     /* snapshots */
@@ -229,7 +237,12 @@ void cluster_reopen_net(struct cluster *cluster, struct call *call);
 void cluster_channel_opened(void *ctx, struct channel *channel);
 
 /* ---- cluster_disk.c ---- */
+#define CLUSTER_DISK_MS 1000 /* between two looks */
 void cluster_disk_watch(struct cluster *cluster, struct task *tasks);
+/* One look; on the watcher's thread. */
+void cluster_disk_check(struct cluster *cluster);
+/* Whether so much more can be written to the state's disk, for a while. */
+bool cluster_disk_has(struct cluster *cluster, uint64_t bytes);
 /* A write found no room: gives up what is kept for that case. Any thread. */
 void cluster_disk_give_up(struct cluster *cluster);
 
@@ -241,6 +254,10 @@ void cluster_time_heard(struct cluster *cluster, const struct cluster_peer *peer
 /* A leader who does not know it finds it out, if that can be done by now. */
 void cluster_time_settle(struct cluster *cluster);
 void cluster_time_tick(struct cluster *cluster);
+
+/* ---- cluster_compact.c ---- */
+/* Has the state's file written anew when that is due; may take as long as that takes. */
+void cluster_compact_watch(struct cluster *cluster);
 
 /* ---- cluster_frame.c ---- */
 void cluster_frame_send(struct cluster *cluster, uint64_t to, uint8_t type, const void *payload, size_t len);

@@ -105,6 +105,14 @@ bool worker_rest(struct worker *worker, int ms)
     return goes_on;
 }
 
+bool worker_is_open(struct worker *worker)
+{
+    pthread_mutex_lock(&worker->queue.lock);
+    bool is_open = !worker->queue.closed;
+    pthread_mutex_unlock(&worker->queue.lock);
+    return is_open;
+}
+
 /* ---- Requests ---- */
 
 struct call *call_new(struct cluster *cluster, void (*run)(struct cluster *, struct task *))

@@ -6,6 +6,7 @@
 
 #include "base/failpoint.h"
 #include "base/file.h"
+#include "storage/compact_private.h"
 #include "storage/crypto.h"
 #include "storage/restore_private.h"
 #include "storage/snapshot.h"
@@ -87,7 +88,7 @@ int store_import_begin(struct store *store, struct store_import **ret_import, st
     if (import == NULL)
         abort();
     import->store = store;
-    snprintf(import->dir, sizeof import->dir, "%s/import", store->dir);
+    snprintf(import->dir, sizeof import->dir, "%s/" IMPORT_DIR, store->dir);
     import->checksum = checksum_new();
     import->reader = snapshot_reader_new(&visitor, import);
     int rc = env_create(import->dir, &import->env, err);
@@ -153,6 +154,7 @@ static void adopt(struct store *store, struct store_import *import)
     pthread_mutex_unlock(&store->lock);
     view_drop_spares(store);
     env_unref(former);
+    compaction_void(store->compaction);
 }
 
 int store_import_finish(struct store_import *import, struct err *err)

@@ -72,37 +72,6 @@ void snapshot_digest_end(EVP_MD_CTX *digest, uint64_t index, unsigned char ret[S
     EVP_MD_CTX_free(digest);
 }
 
-/* Shows every record of a table in the order of its key; one that does not fit its checksum goes nowhere. */
-static int each_record(struct store_view *view, MDB_dbi table, EVP_MAC_CTX *checksum,
-                       int (*visit)(void *arg, const MDB_val *key, const void *value, size_t len), void *arg,
-                       struct err *err)
-{
-    MDB_cursor *cursor = NULL;
-    MDB_val key, stored;
-    int rc = OK, code = mdb_cursor_open(view->txn, table, &cursor);
-    if (code != 0)
-        return env_error(NULL, code, "the state", err);
-    code = mdb_cursor_get(cursor, &key, &stored, MDB_FIRST);
-    for (; code == 0 && rc == OK; code = mdb_cursor_get(cursor, &key, &stored, MDB_NEXT)) {
-        const void *value = NULL;
-        size_t len = 0;
-        uint64_t sum = 0;
-        bool fits = key.mv_size == STORE_KEY_SIZE && env_value(&stored, &value, &len);
-        if (fits) {
-            memcpy(&sum, stored.mv_data, sizeof sum);
-            fits = be64toh(sum) == record_checksum(checksum, key.mv_data, key.mv_size, value, len);
-        }
-        rc = fits ? visit(arg, &key, value, len)
-                  : err_set(err, ERR_CORRUPT, "%s is damaged: a record does not fit its checksum", view->store->dir);
-        if (rc != OK)
-            break;
-    }
-    mdb_cursor_close(cursor);
-    if (rc == OK && code != MDB_NOTFOUND)
-        return env_error(NULL, code, "the state", err);
-    return rc;
-}
-
 /* The table that a restore under way is collected in. */
 static MDB_dbi other_table(const struct store_view *view)
 {
@@ -121,9 +90,9 @@ int store_digest(struct store_view *view, unsigned char ret[32], struct err *err
     EVP_MD_CTX *digest = snapshot_digest_new();
     EVP_MAC_CTX *checksum = checksum_new();
     unsigned char result[SNAPSHOT_DIGEST_SIZE];
-    int rc = each_record(view, view->records, checksum, digest_record, digest, err);
+    int rc = view_each_record(view, view->records, checksum, digest_record, digest, err);
     if (rc == OK)
-        rc = each_record(view, other_table(view), checksum, digest_record, digest, err);
+        rc = view_each_record(view, other_table(view), checksum, digest_record, digest, err);
     snapshot_digest_end(digest, store_view_index(view), result);
     EVP_MAC_CTX_free(checksum);
     if (rc == OK)
@@ -225,7 +194,7 @@ static int export_restore(struct export *export, struct store_view *view, struct
         rc = emit_chunk(export, SNAPSHOT_RESTORE, head.data, head.len);
     buf_close(&head);
     if (rc == OK)
-        rc = each_record(view, other_table(view), export->checksum, export_record, export, err);
+        rc = view_each_record(view, other_table(view), export->checksum, export_record, export, err);
     return rc;
 }
 
@@ -251,7 +220,7 @@ int store_export(struct store_view *view, int (*emit)(void *arg, const void *chu
     uint64_t index = 0;
     int rc = export_head(&export, view, &index);
     if (rc == OK)
-        rc = each_record(view, view->records, export.checksum, export_record, &export, err);
+        rc = view_each_record(view, view->records, export.checksum, export_record, &export, err);
     if (rc == OK)
         rc = export_restore(&export, view, err);
     if (rc == OK)

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/format.h"
 #include "storage/batch.h"
+#include "storage/compact_private.h"
 #include "storage/crypto.h"
 #include "storage/lmdb_check.h"
 #include "storage/restore.h"
@@ -123,16 +124,29 @@ static int open_existing(struct store *store, const char *path, bool verify, str
     return rc;
 }
 
+/* What a process left that ended while it made a state. */
+static int remove_unfinished(struct store *store, struct err *err)
+{
+    static const char *const dirs[] = {IMPORT_DIR, COMPACT_DIR};
+    char path[STORE_PATH_MAX + 16];
+    int rc = OK;
+    for (int i = 0; i < 2 && rc == OK; i++) {
+        snprintf(path, sizeof path, "%s/%s", store->dir, dirs[i]);
+        rc = file_remove_tree(path, err);
+    }
+    return rc;
+}
+
 static int open_state(struct store *store, bool verify, struct err *err)
 {
     char path[STORE_PATH_MAX + 16], import_dir[STORE_PATH_MAX + 16];
     snprintf(path, sizeof path, "%s/data.mdb", store->dir);
-    snprintf(import_dir, sizeof import_dir, "%s/import", store->dir);
+    snprintf(import_dir, sizeof import_dir, "%s/" IMPORT_DIR, store->dir);
     int rc = file_make_dir(store->dir, 0700, err);
     if (rc == OK)
         rc = file_lock_dir(store->dir, &store->lock_fd, err);
     if (rc == OK)
-        rc = file_remove_tree(import_dir, err);
+        rc = remove_unfinished(store, err);
     if (rc == OK)
         rc = file_exists(path) ? open_existing(store, path, verify, err) : create(store, import_dir, err);
     if (rc == OK)
@@ -190,6 +204,7 @@ struct apply {
     struct store_position position;          /* as it will be */
     const struct store_entry *configuration; /* the last one among the entries, or NULL */
     unsigned live;                           /* the table that is the state */
+    struct compaction *compaction;           /* that is told of it, or NULL */
     uint64_t restored_index;                 /* of the last entry that changed that; 0: none did */
     int code;                                /* LMDB's, when it failed */
 };
@@ -199,6 +214,7 @@ static int apply_op(void *arg, const struct entry_op *op)
     struct apply *apply = arg;
     MDB_val key = {.mv_size = STORE_KEY_SIZE, .mv_data = (void *)op->key};
     MDB_dbi records = apply->env->tables[apply->live];
+    compaction_note(apply->compaction, op->key);
     if (!op->is_delete)
         apply->code = env_put(apply->txn, records, apply->checksum, key, op->value, op->len, 0);
     else
@@ -212,6 +228,7 @@ static int apply_restore(struct apply *apply, const struct store_entry *entry)
 {
     struct restore_step step = {.txn = apply->txn, .env = apply->env, .checksum = apply->checksum, .live = apply->live};
     int rc = restore_apply(&step, entry->index, entry->data, entry->len);
+    compaction_void(apply->compaction);
     apply->code = step.code;
     apply->live = step.live;
     if (step.has_swapped)
@@ -310,7 +327,8 @@ static int apply_locked(struct store *store, const struct store_entry *configura
     struct apply apply = {.env = atomic_load(&store->env),
                           .checksum = store->checksum,
                           .position = store->position,
-                          .configuration = configuration};
+                          .configuration = configuration,
+                          .compaction = store->compaction};
     if (store->has_failed)
         return err_set(err, ERR_IO, "%s could not be written earlier", store->dir);
     if (configuration == NULL && (n == 0 || entries[n - 1].index <= store->position.index))

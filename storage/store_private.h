@@ -3,7 +3,7 @@
  * store_private.h — what the files of the store share: the LMDB environment, and the store itself.
  *
  * One directory:  data.mdb  the state (env.c)     lock      held while a process has the store open
- *                 lock.mdb  LMDB's readers        import/   a state that is being made; removed at start
+ *                 lock.mdb  LMDB's readers        import/, compact/   states that are being made; removed at start
  *
  * In data.mdb the unnamed database holds records of the store's own, "position", "configuration" and those of
  * restore.c. One of the databases "records" and "restored" holds the records, the other what is being restored, if
@@ -21,6 +21,8 @@
 #include "storage/store.h"
 #include "storage/thread_slot.h"
 
+#define IMPORT_DIR          "import"
+#define COMPACT_DIR         "compact"
 #define STORE_PATH_MAX      4096
 #define STORE_CHECKSUM_SIZE 8
 
@@ -82,11 +84,12 @@ struct spare {
 struct store {
     char dir[STORE_PATH_MAX];
     int lock_fd;
-    pthread_mutex_t apply_lock; /* held by whoever changes the state */
-    EVP_MAC_CTX *checksum;      /* under apply_lock */
-    bool has_failed;            /* under apply_lock */
-    bool is_importing;          /* under apply_lock */
-    pthread_mutex_t lock;       /* guards what follows, for moments */
+    pthread_mutex_t apply_lock;    /* held by whoever changes the state */
+    EVP_MAC_CTX *checksum;         /* under apply_lock */
+    bool has_failed;               /* under apply_lock */
+    bool is_importing;             /* under apply_lock */
+    struct compaction *compaction; /* under apply_lock; NULL when none is under way */
+    pthread_mutex_t lock;          /* guards what follows, for moments */
     _Atomic(struct store_env *) env;
     struct store_position position;
     struct buf configuration;
@@ -94,6 +97,14 @@ struct store {
     uint64_t restored_index;
     struct spare spares[THREAD_SLOTS];
 };
+
+/*
+ * Shows every record of one of a view's tables in the order of the keys, until visit returns other than OK. One that
+ * does not fit its checksum goes nowhere: ERR_CORRUPT; checksum NULL: not checked.
+ */
+int view_each_record(struct store_view *view, MDB_dbi table, EVP_MAC_CTX *checksum,
+                     int (*visit)(void *arg, const MDB_val *key, const void *value, size_t len), void *arg,
+                     struct err *err) MUST_CHECK;
 
 /* Ends the views that wait to be used again, so that a former environment can go. */
 void view_drop_spares(struct store *store);

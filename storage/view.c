@@ -3,6 +3,7 @@
  * view.c — reading. A view is an LMDB read transaction; one that ended is reset, not freed, and waits
  * in its thread's slot: to renew it takes no lock and no memory.
  */
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,11 +77,14 @@ void store_view_end(struct store_view *view)
     if (view == NULL)
         return;
     struct store *store = view->store;
-    if (view->env == atomic_load(&store->env)) {
+    const struct store_env *env = view->env;
+    if (env == atomic_load(&store->env)) {
         mdb_txn_reset(view->txn);
         view = atomic_exchange(&store->spares[thread_slot()].view, view);
     }
-    view_free(view); /* of a former state, or one too many */
+    view_free(view);                     /* of a former state, or one too many */
+    if (env != atomic_load(&store->env)) /* replaced just now: a view that waits would keep its file */
+        view_free(atomic_exchange(&store->spares[thread_slot()].view, NULL));
 }
 
 uint64_t store_view_index(const struct store_view *view)
@@ -152,6 +156,40 @@ int store_view_next(struct store_view *view, const unsigned char dir[STORE_DIR_S
         memcpy(ret_key, key.mv_data, STORE_KEY_SIZE);
     mdb_cursor_close(cursor);
     return found ? OK : code == 0 ? ERR_NOTFOUND : env_error(NULL, code, "a directory", NULL);
+}
+
+static bool fits_checksum(EVP_MAC_CTX *checksum, const MDB_val *key, const MDB_val *stored, const void *value,
+                          size_t len)
+{
+    uint64_t sum = 0;
+    memcpy(&sum, stored->mv_data, sizeof sum);
+    return be64toh(sum) == record_checksum(checksum, key->mv_data, key->mv_size, value, len);
+}
+
+int view_each_record(struct store_view *view, MDB_dbi table, EVP_MAC_CTX *checksum,
+                     int (*visit)(void *arg, const MDB_val *key, const void *value, size_t len), void *arg,
+                     struct err *err)
+{
+    MDB_cursor *cursor = NULL;
+    MDB_val key, stored;
+    int rc = OK, code = mdb_cursor_open(view->txn, table, &cursor);
+    if (code != 0)
+        return env_error(NULL, code, "the state", err);
+    code = mdb_cursor_get(cursor, &key, &stored, MDB_FIRST);
+    for (; code == 0 && rc == OK; code = mdb_cursor_get(cursor, &key, &stored, MDB_NEXT)) {
+        const void *value = NULL;
+        size_t len = 0;
+        bool fits = key.mv_size == STORE_KEY_SIZE && env_value(&stored, &value, &len) &&
+                    (checksum == NULL || fits_checksum(checksum, &key, &stored, value, len));
+        rc = fits ? visit(arg, &key, value, len)
+                  : err_set(err, ERR_CORRUPT, "%s is damaged: a record does not fit its checksum", view->store->dir);
+        if (rc != OK)
+            break;
+    }
+    mdb_cursor_close(cursor);
+    if (rc == OK && code != MDB_NOTFOUND)
+        return env_error(NULL, code, "the state", err);
+    return rc;
 }
 
 int store_stats(struct store *store, struct store_stats *ret)

@@ -275,3 +275,30 @@ def test_the_data_directory_is_only_for_its_owner(node):
     node.ready()
     for path in node.data_dir.rglob("*"):
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_the_states_file_gets_smaller_when_most_was_deleted_and_nothing_is_lost(node):
+    node.ready()
+    file = node.data_dir / "state" / "data.mdb"
+    node.root.write("sys/mounts/kv", type="kv").ok(204)
+    for number in range(40):
+        node.root.write(f"kv/large/{number}", x="x" * (1 << 20)).ok(204)
+    grown = file.stat().st_size
+    assert grown > 40 << 20
+    for number in range(39):
+        node.root.delete(f"kv/large/{number}").ok(204)
+    written = itertools.count()
+
+    def has_shrunk():
+        node.root.write("kv/counter", n=next(written)).ok(204)
+        return file.stat().st_size < grown / 8
+
+    wait_for("the file is smaller", has_shrunk, timeout=40)
+    node.kill()
+    node.start()
+    node.unseal()
+    node.wait_active()
+    assert node.root.read("kv/counter").ok().data == {"n": next(written) - 1}
+    assert node.root.read("kv/large/39").ok().data == {"x": "x" * (1 << 20)}
+    assert node.root.list("kv/large").ok().data["keys"] == ["39"]
+    assert "the state's file was written anew" in node.log_file.read_text()
