@@ -99,12 +99,14 @@ static int drop(struct compaction *compaction, MDB_val key)
     return rc == OK && code != MDB_NOTFOUND ? failed(compaction, code) : rc;
 }
 
+/* Asks with no transaction open, which would be a lock. */
 static int copy_record(void *arg, const MDB_val *key, const void *value, size_t len)
 {
     struct compaction *compaction = arg;
-    if (!goes_on(compaction->patience, compaction->copied++))
+    int rc = ++compaction->copied % ASK_EVERY == 0 ? commit(compaction) : OK;
+    if (rc == OK && !goes_on(compaction->patience, compaction->copied))
         return stopped(compaction->err);
-    return put(compaction, *key, value, len, MDB_APPEND);
+    return rc == OK ? put(compaction, *key, value, len, MDB_APPEND) : rc;
 }
 
 /* A restore that is under way now would be lost; one that begins later makes the compaction void. */
