@@ -11,7 +11,7 @@ set -u
 cd "$(dirname "$0")/.."
 TOP=$PWD
 VENV=$TOP/build/venv
-FUZZ_SECONDS=${FUZZ_SECONDS:-5} # a target
+FUZZ_SECONDS=${FUZZ_SECONDS:-3} # a target
 SIM_SEEDS=${SIM_SEEDS:-2000}
 CHAOS_SECONDS=${CHAOS_SECONDS:-120}
 CORES=$(nproc)
