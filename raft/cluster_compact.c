@@ -3,6 +3,7 @@
  * cluster_compact.c — when the state's file is written anew (storage/compact.h). Each node does it for itself, whoever
  * leads: when the file takes much more than what is live in it, and the disk has room for both.
  */
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "raft/cluster_private.h"
 #include "storage/compact.h"
@@ -16,6 +17,12 @@
 static bool is_wasteful(const struct store_stats *stats, double mean)
 {
     return stats->bytes_file >= SIZE_MIN && (double)stats->bytes_file > FACTOR * mean * (double)stats->records;
+}
+
+/* For tests of what may go wrong while it happens: at each look at the disk. */
+static bool is_forced(void)
+{
+    return failpoint("store.compact_always");
 }
 
 static bool goes_on(void *arg)
@@ -37,7 +44,7 @@ static void compact(struct cluster *cluster, uint64_t before)
     uint64_t began = cluster_now();
     int rc = store_compact(store, &patience, &err);
     uint64_t took = cluster_now() - began;
-    cluster->compacting.next = cluster_now() + REST_TIMES * took + CHECK_MS;
+    cluster->compacting.next = is_forced() ? 0 : cluster_now() + REST_TIMES * took + CHECK_MS;
     if (rc != OK)
         log_info("raft", "the state's file was not written anew: %s", err_text(&err));
     else if (store_stats(store, &stats) == OK)
@@ -56,7 +63,7 @@ static bool measure(struct cluster *cluster, const struct store_stats *stats, ui
         return false;
     }
     cluster->compacting.mean = stats->records > 0 ? (double)*ret_live / (double)stats->records : 0;
-    return is_wasteful(stats, cluster->compacting.mean);
+    return is_forced() || is_wasteful(stats, cluster->compacting.mean);
 }
 
 void cluster_compact_watch(struct cluster *cluster)
@@ -67,8 +74,9 @@ void cluster_compact_watch(struct cluster *cluster)
     if (cluster_now() < compacting->next)
         return;
     compacting->next = cluster_now() + CHECK_MS;
-    if (store_stats(cluster->options.store, &stats) != OK || !is_wasteful(&stats, compacting->mean) ||
-        !measure(cluster, &stats, &live))
+    if (store_stats(cluster->options.store, &stats) != OK)
+        return;
+    if ((!is_forced() && !is_wasteful(&stats, compacting->mean)) || !measure(cluster, &stats, &live))
         return;
     if (cluster_disk_has(cluster, live + live / 4)) {
         compact(cluster, stats.bytes_file);

@@ -227,6 +227,7 @@ static int replace(struct compaction *compaction)
     if (rc != OK)
         return rc;
     rc = env_publish(compaction->env, compaction->dir, store->dir, compaction->err);
+    failpoint("store.after_compacted");
     if (rc == OK)
         adopt(compaction);
     else if (rc == ERR_IO)

@@ -302,3 +302,26 @@ def test_the_states_file_gets_smaller_when_most_was_deleted_and_nothing_is_lost(
     assert node.root.read("kv/large/39").ok().data == {"x": "x" * (1 << 20)}
     assert node.root.list("kv/large").ok().data["keys"] == ["39"]
     assert "the state's file was written anew" in node.log_file.read_text()
+
+
+@pytest.mark.parametrize("point", ["store.before_compacted", "store.after_compacted"])
+def test_who_is_killed_while_the_states_file_is_written_anew_has_all_that_was_acknowledged(nodes, point):
+    node = nodes.node(env={"COFFER_FAILPOINTS": f"store.compact_always=error,{point}=kill@5"})
+    node.start()
+    node.ready()
+    node.root.write("sys/mounts/kv", type="kv").ok(204)
+    client, acknowledged = node.root, []
+    try:
+        for number in itertools.count():
+            client.write(f"kv/{number}", n=number).ok(204)
+            acknowledged.append(number)
+    except OSError:
+        pass
+    wait_for("it is dead", lambda: not node.process.is_running())
+    node.env = {}
+    node.start()
+    node.unseal()
+    node.wait_active()
+    assert len(acknowledged) > 20
+    assert [number for number in acknowledged if node.root.read(f"kv/{number}").status != 200] == []
+    assert not (node.data_dir / "state" / "compact").exists()
