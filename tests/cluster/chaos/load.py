@@ -4,6 +4,7 @@
 An answer is "ok" (the server's word, whatever it is), "nothing" (it certainly did nothing) or "unknown".
 """
 import concurrent.futures
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -103,8 +104,11 @@ class Load:
         self.registers = [Register(f"r{number}-0") for number in range(5)]
         self.left_registers = []
         self.ledger, self.credentials = set(), []
+        workers = WORKERS[world.server]
+        self.turns = [threading.Lock() for _ in workers]  # each worker's own, for a step
         self.threads = [threading.Thread(target=self._work, args=(worker, number), daemon=True)
-                        for number, worker in enumerate(WORKERS[world.server])]
+                        for number, worker in enumerate(workers)]
+        world.load = self
 
     def prepare(self):
         root = self.world.cluster.root
@@ -129,12 +133,22 @@ class Load:
         for thread in self.threads:
             thread.join()
 
+    @contextlib.contextmanager
+    def held(self):
+        """Nobody asks for anything, and nobody waits for an answer."""
+        with contextlib.ExitStack() as stack:
+            for turn in self.turns:
+                stack.enter_context(turn)
+            yield
+
     def _work(self, worker, number):
         session = Session(self, self.seed * 1000 + number)
         steps = worker(self, session, number)
         try:
             while not self.over.is_set():
-                next(steps)
+                with self.turns[number]:
+                    next(steps)
+                time.sleep(0)  # whoever waits for the turn gets it
         except Exception as problem:  # whatever it is: a check that has ended must not look like one that found nothing
             self.world.violated("the suite itself works", f"{worker.__name__}: {problem!r}")
 

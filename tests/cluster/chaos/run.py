@@ -46,7 +46,9 @@ def arguments():
     parser.add_argument("--pairs", type=float, default=0.3, help="how often two happen at once")
     parser.add_argument("--longest", type=float, default=60, help="seconds that a fault may last")
     parser.add_argument("--server", choices=("coffer", "bao"), default="coffer")
-    parser.add_argument("--failpoints", default="", help="COFFER_FAILPOINTS of the nodes (src/base/failpoint.h)")
+    # The state's file is written anew all the time, so that each fault may happen amid it.
+    parser.add_argument("--failpoints", default="store.compact_always=error",
+                        help="COFFER_FAILPOINTS of the nodes (src/base/failpoint.h)")
     parser.add_argument("--self-test", action="store_true", help="plant bugs, and see that each is noticed")
     parser.add_argument("--keep", action="store_true", help="keep the logs of a good run, too")
     return parser.parse_args()

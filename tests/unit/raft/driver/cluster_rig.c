@@ -16,10 +16,11 @@
 #include "base/file.h"
 #include "storage/store.h"
 
-#define WAIT_MS 20000
 #ifdef COFFER_SANITIZED /* all is slower there */
+#define WAIT_MS     60000
 #define ELECTION_MS 4000
 #else
+#define WAIT_MS     20000
 #define ELECTION_MS 1000 /* not the default: a busy machine must not look like a dead leader */
 #endif
 

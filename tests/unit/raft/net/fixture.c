@@ -12,6 +12,12 @@
 #include "base/file.h"
 #include "base/json.h"
 
+#ifdef COFFER_SANITIZED
+#define PATIENCE 10
+#else
+#define PATIENCE 1
+#endif
+#define CLOSING_MS     10000
 #define SNAPSHOT_PIECE (3u << 20) /* more than one frame */
 
 static void on_beat(uv_timer_t *timer)
@@ -37,9 +43,26 @@ int fixture_open(void **state)
     return 0;
 }
 
+static void count_handle(uv_handle_t *handle, void *arg)
+{
+    (void)handle;
+    ++*(int *)arg;
+}
+
+/* But for the beat. */
+static bool is_all_closed(void *arg)
+{
+    struct fixture *fixture = arg;
+    int count = 0;
+    uv_walk(&fixture->loop, count_handle, &count);
+    return count == 1;
+}
+
 int fixture_close(void **state)
 {
     struct fixture *fixture = *state;
+    if (!run_until(fixture, is_all_closed, fixture, CLOSING_MS))
+        fail_msg("something is open still: what a test that failed did not close");
     uv_close((uv_handle_t *)&fixture->beat, NULL);
     uv_run(&fixture->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&fixture->loop), 0);
@@ -276,7 +299,7 @@ void send_number(struct node *node, const char *to, uint64_t number)
 
 bool run_until(struct fixture *fixture, bool (*holds)(void *arg), void *arg, int timeout_ms)
 {
-    int64_t until = ms_now() + timeout_ms;
+    int64_t until = ms_now() + (int64_t)timeout_ms * PATIENCE;
     while (!holds(arg)) {
         if (ms_now() > until)
             return false;
