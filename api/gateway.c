@@ -124,6 +124,22 @@ static void on_resume(struct request *req, void (*fn)(struct request *req))
     http_post(((struct front *)req->front)->call, run_resumption, resumption);
 }
 
+static json_t *header_values(const struct request *req, const char *name)
+{
+    const struct http_call *call = ((const struct front *)req->front)->call;
+    json_t *values = NULL;
+
+    for (size_t i = 0; i < call->n_headers; i++) {
+        json_t *value = strcmp(call->headers[i].name, name) == 0 ? json_string(call->headers[i].value) : NULL;
+        if (value == NULL)
+            continue;
+        if (values == NULL)
+            values = json_array();
+        json_array_append_new(values, value);
+    }
+    return values;
+}
+
 static int may_upload(void *ctx, const struct http_upload *upload, struct arena *arena, const char **ret_location)
 {
     return upload_ask(((struct gateway *)ctx)->core, upload, arena, ret_location);
@@ -148,6 +164,7 @@ static void serve(void *ctx, struct http_call *call)
     *front = (struct front){.gateway = gateway, .call = call};
     req->is_open = gateway->config->listeners[call->listener].unauthenticated_metrics_access;
     req->front = front;
+    req->header_values = header_values;
     req->done = on_done;
     req->resume = on_resume;
     request_start(req);

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "audit/file/file.h"
+#include "audit/socket/socket.h"
+#include "audit/syslog/syslog.h"
 #include "auth/approle/approle.h"
 #include "auth/token/token_auth.h"
 #include "auth/userpass/userpass.h"
@@ -27,6 +29,8 @@ static const struct engine *const engines[] = {
 
 static const struct audit_device *const audit_devices[] = {
     &audit_file_device,
+    &audit_socket_device,
+    &audit_syslog_device,
     NULL,
 };
 

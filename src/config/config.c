@@ -38,6 +38,7 @@ static const struct config_key config_keys[] = {
     {"default_lease_ttl", KEY_SECONDS, CONFIG(default_lease_ttl_s), NULL},
     {"max_lease_ttl", KEY_SECONDS, CONFIG(max_lease_ttl_s), NULL},
     {"request_forwarding", KEY_BOOL, CONFIG(request_forwarding), NULL},
+    {"allow_audit_log_prefixing", KEY_BOOL, CONFIG(allow_audit_log_prefixing), NULL},
     {"drain_time", KEY_SECONDS, CONFIG(drain_s), NULL},
     /* Read by the functions below. */
     {"listener", KEY_OTHER, 0, NULL},
@@ -63,7 +64,6 @@ static const struct config_key config_keys[] = {
     {"plugin_file_permissions", KEY_OTHER, 0, NULL},
     {"enable_response_header_hostname", KEY_OTHER, 0, NULL},
     {"enable_response_header_raft_node_id", KEY_OTHER, 0, NULL},
-    {"allow_audit_log_prefixing", KEY_OTHER, 0, NULL},
     {"unsafe_allow_api_audit_creation", KEY_OTHER, 0, NULL},
     {"disable_standby_reads", KEY_OTHER, 0, NULL},
     {"telemetry", KEY_OTHER, 0, NULL}, /* config_telemetry.c */

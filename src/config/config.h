@@ -51,10 +51,11 @@ struct config {
     bool prometheus_disable;                      /* telemetry: prometheus_retention_time is 0 */
     int64_t default_lease_ttl_s, max_lease_ttl_s; /* 0: not given */
     bool request_forwarding;                      /* standbys forward instead of redirecting */
-    int64_t drain_s;                              /* Coffer's own: before a step-down and a stop */
-    const char *seal_type;                        /* "shamir", "static"; NULL: not given */
-    json_t *seal;                                 /* its settings: texts by Vault's names; or NULL */
-    int64_t election_ms, heartbeat_ms;            /* Coffer's own, in the storage stanza; 0: not given */
+    bool allow_audit_log_prefixing;
+    int64_t drain_s;                   /* Coffer's own: before a step-down and a stop */
+    const char *seal_type;             /* "shamir", "static"; NULL: not given */
+    json_t *seal;                      /* its settings: texts by Vault's names; or NULL */
+    int64_t election_ms, heartbeat_ms; /* Coffer's own, in the storage stanza; 0: not given */
 };
 
 /*

@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "core/audit_private.h"
+#include "core/audit_writer.h"
 #include "core/core_private.h"
 #include "storage/txn.h"
 
@@ -24,14 +25,16 @@ struct open_device {
     const struct audit_device *device; /* NULL: not in this binary */
     json_t *record;
     struct audit_format *format;
-    pthread_mutex_t mutex; /* guards state while it is opened late */
-    void *state;           /* NULL: not open */
+    pthread_mutex_t mutex;       /* guards state while it is opened late */
+    void *state;                 /* NULL: not open, or the writer's */
+    struct audit_writer *writer; /* of a device that may hang; NULL: not open, or written to at once */
 };
 
 struct audit {
     struct core *core;
     pthread_rwlock_t lock;
     struct open_device *devices;
+    json_t *header_rules; /* audit_header_rules_load() */
     atomic_int n_devices; /* so that without any, nobody takes the lock */
 };
 
@@ -41,6 +44,7 @@ struct audit *audit_new(struct core *core)
     if (audit == NULL)
         abort();
     audit->core = core;
+    audit->header_rules = json_object();
     pthread_rwlock_init(&audit->lock, NULL);
     return audit;
 }
@@ -50,6 +54,7 @@ void audit_free(struct audit *audit)
     if (audit == NULL)
         return;
     audit_close_all(audit);
+    json_decref(audit->header_rules);
     pthread_rwlock_destroy(&audit->lock);
     free(audit);
 }
@@ -58,6 +63,8 @@ void audit_free(struct audit *audit)
 
 static void close_device(struct open_device *open)
 {
+    if (open->writer != NULL)
+        audit_writer_stop(open->writer);
     if (open->state != NULL)
         open->device->close(open->state);
     audit_format_free(open->format);
@@ -72,12 +79,14 @@ static void try_open(struct open_device *open)
 {
     struct err err = {0};
     void *state;
-    if (open->device == NULL || open->state != NULL)
+    if (open->device == NULL || open->state != NULL || open->writer != NULL)
         return;
-    if (open->device->open(json_map_at(open->record, "options"), &state, &err) == OK)
-        open->state = state;
-    else
+    if (open->device->open(json_map_at(open->record, "options"), &state, &err) != OK)
         log_error("audit", "the audit device %s cannot be opened: %s", open->path, err_text(&err));
+    else if (open->device->bound_ms != NULL)
+        open->writer = audit_writer_start(open->device, state);
+    else
+        open->state = state;
 }
 
 static struct open_device *open_device(struct audit *audit, const char *path, json_t *record)
@@ -117,11 +126,14 @@ static bool has_device(const struct audit *audit, const char *path)
     return false;
 }
 
-static void set_devices(struct audit *audit, json_t *table)
+/* Takes over the rules. */
+static void set_devices(struct audit *audit, json_t *table, json_t *header_rules)
 {
     const char *path;
     json_t *record;
     pthread_rwlock_wrlock(&audit->lock);
+    json_decref(audit->header_rules);
+    audit->header_rules = header_rules;
     close_stale(audit, table);
     json_object_foreach(table, path, record)
     {
@@ -135,14 +147,24 @@ static void set_devices(struct audit *audit, json_t *table)
     pthread_rwlock_unlock(&audit->lock);
 }
 
+static int sync_with(struct audit *audit, struct txn *txn)
+{
+    json_t *table, *header_rules;
+    int rc = audit_table_load(txn, &table);
+    if (rc != OK)
+        return rc;
+    rc = audit_header_rules_load(txn, &header_rules);
+    if (rc == OK)
+        set_devices(audit, table, header_rules);
+    json_decref(table);
+    return rc;
+}
+
 int audit_sync(struct audit *audit, struct request *req)
 {
-    json_t *table;
-    int rc = audit_table_load(req->txn, &table);
+    int rc = sync_with(audit, req->txn);
     if (rc != OK)
         return fail(req, rc, "the table of audit devices cannot be read: %s", err_default_text(rc));
-    set_devices(audit, table);
-    json_decref(table);
     return OK;
 }
 
@@ -151,7 +173,9 @@ void audit_reopen(struct audit *audit)
     struct err err = {0};
     pthread_rwlock_wrlock(&audit->lock);
     for (struct open_device *open = audit->devices; open != NULL; open = open->next)
-        if (open->state != NULL && open->device->reopen(open->state, &err) != OK)
+        if (open->writer != NULL)
+            audit_writer_reopen(open->writer);
+        else if (open->state != NULL && open->device->reopen(open->state, &err) != OK)
             log_error("audit", "the audit device %s cannot be reopened: %s", open->path, err_text(&err));
     pthread_rwlock_unlock(&audit->lock);
 }
@@ -159,7 +183,7 @@ void audit_reopen(struct audit *audit)
 void audit_close_all(struct audit *audit)
 {
     json_t *none = json_object();
-    set_devices(audit, none);
+    set_devices(audit, none, json_object());
     json_decref(none);
 }
 
@@ -170,19 +194,24 @@ static int write_line(struct open_device *open, const struct buf *line, struct e
     pthread_mutex_lock(&open->mutex);
     try_open(open);
     void *state = open->state;
+    struct audit_writer *writer = open->writer;
     pthread_mutex_unlock(&open->mutex);
+    if (writer != NULL)
+        return audit_writer_put(writer, (const char *)line->data, line->len, err);
     if (state == NULL)
         return err_set(err, ERR_IO, "it is not open");
     return open->device->write(state, (const char *)line->data, line->len, err);
 }
 
-typedef void entry_format(const struct audit_format *format, const struct request *req, struct buf *ret_line);
+typedef void entry_format(const struct audit_format *format, const json_t *header_rules, const struct request *req,
+                          struct buf *ret_line);
 
-static bool write_to(struct open_device *open, const struct request *req, entry_format *format)
+static bool write_to(struct open_device *open, const json_t *header_rules, const struct request *req,
+                     entry_format *format)
 {
     struct buf line = BUF_INIT;
     struct err err = {0};
-    format(open->format, req, &line);
+    format(open->format, header_rules, req, &line);
     int rc = write_line(open, &line, &err);
     if (rc != OK)
         log_error("audit", "the audit device %s did not take an entry: %s", open->path, err_text(&err));
@@ -199,7 +228,7 @@ static int log_entry(struct request *req, entry_format *format)
     pthread_rwlock_rdlock(&audit->lock);
     for (struct open_device *open = audit->devices; open != NULL; open = open->next) {
         n_tried++;
-        n_taken += write_to(open, req, format);
+        n_taken += write_to(open, audit->header_rules, req, format);
     }
     pthread_rwlock_unlock(&audit->lock);
     if (n_tried == 0)
@@ -214,19 +243,22 @@ static int log_entry(struct request *req, entry_format *format)
     return fail(req, ERR_INTERNAL, "internal error");
 }
 
-/* The request enabled or disabled a device; it is committed, but its own snapshot does not show it. */
+static bool changes_audit(const struct request *req)
+{
+    bool is_write = req->operation != OP_READ && req->operation != OP_LIST && req->operation != OP_HELP;
+    return req->rc == OK && is_write &&
+           (strncmp(req->path, "sys/audit/", 10) == 0 || strncmp(req->path, "sys/config/auditing/", 20) == 0);
+}
+
+/* The request enabled or disabled something; it is committed, but its own snapshot does not show it. */
 static void sync_after(struct request *req)
 {
     struct txn *txn;
-    json_t *table;
-    bool is_change = req->rc == OK && strncmp(req->path, "sys/audit/", 10) == 0 && req->operation != OP_READ &&
-                     req->operation != OP_LIST && req->operation != OP_HELP;
-    if (!is_change || txn_begin(req->core->store, req->core->barrier, &txn, NULL) != OK)
+    if (!changes_audit(req) || txn_begin(req->core->store, req->core->barrier, &txn, NULL) != OK)
         return;
-    if (audit_table_load(txn, &table) == OK) {
-        set_devices(req->core->audit, table);
-        json_decref(table);
-    }
+    int rc = sync_with(req->core->audit, txn);
+    if (rc != OK)
+        log_error("audit", "what was changed could not be read: %s", err_default_text(rc));
     txn_free(txn);
 }
 

@@ -20,7 +20,10 @@ struct audit_device {
     const char *type; /* "file" */
     /* options: object of strings. *ret_state is the device's own. ERR_INVALID with a sentence. */
     int (*open)(const json_t *options, void **ret_state, struct err *err);
-    /* One entry, ending in '\n', whole or not at all as far as that can be had. Any thread. */
+    /* How long a request waits for an entry to be written. NULL: the device does not hang, and is written to by any
+     * thread; else a thread of its own does everything but open, which must not block, and bound_ms. */
+    int (*bound_ms)(const void *state);
+    /* One entry, ending in '\n', whole or not at all as far as that can be had. */
     int (*write)(void *state, const char *line, size_t len, struct err *err);
     /* SIGHUP: the file may have been rotated. */
     int (*reopen)(void *state, struct err *err);
@@ -47,5 +50,12 @@ int audit_disable(struct request *req, const char *path) MUST_CHECK;
 int audit_describe(struct request *req, json_t **ret_devices) MUST_CHECK;
 /* "hmac-sha256:…" as the device at path would write it; of the request's arena. */
 int audit_hash(struct request *req, const char *path, const char *input, const char **ret_hash) MUST_CHECK;
+
+/* ---- For sys/config/auditing: which headers of requests stand in the entries. Names are in any case. ---- */
+
+/* {"x-id": {"hmac": true}}; a new reference. */
+int audit_headers_load(struct request *req, json_t **ret_rules) MUST_CHECK;
+int audit_header_set(struct request *req, const char *name, bool is_hashed) MUST_CHECK;
+int audit_header_remove(struct request *req, const char *name) MUST_CHECK;
 
 #endif

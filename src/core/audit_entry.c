@@ -20,12 +20,14 @@ struct audit_format {
     bool is_raw;
     bool keeps_accessors;
     bool elides_lists;
+    char *prefix;       /* of each line */
     EVP_MAC_CTX *keyed; /* copied for each entry, which is cheaper than taking the key again */
 };
 
 /* One entry on its way: the format, and a context to hash with that is this thread's own. */
 struct hasher {
     const struct audit_format *format;
+    const json_t *header_rules;
     EVP_MAC_CTX *mac;
 };
 
@@ -51,21 +53,26 @@ struct audit_format *audit_format_new(const char *salt, const json_t *options)
     format->is_raw = option_is(options, "log_raw", false);
     format->keeps_accessors = !option_is(options, "hmac_accessor", true);
     format->elides_lists = option_is(options, "elide_list_responses", false);
+    format->prefix = strdup(json_str(options, "prefix", ""));
+    if (format->prefix == NULL)
+        abort();
     return format;
 }
 
 void audit_format_free(struct audit_format *format)
 {
-    if (format != NULL)
-        EVP_MAC_CTX_free(format->keyed);
+    if (format == NULL)
+        return;
+    EVP_MAC_CTX_free(format->keyed);
+    free(format->prefix);
     free(format);
 }
 
 /* ---- Hashing ---- */
 
-static struct hasher hasher_of(const struct audit_format *format)
+static struct hasher hasher_of(const struct audit_format *format, const json_t *header_rules)
 {
-    struct hasher hasher = {format, EVP_MAC_CTX_dup(format->keyed)};
+    struct hasher hasher = {format, header_rules, EVP_MAC_CTX_dup(format->keyed)};
     if (hasher.mac == NULL)
         abort();
     return hasher;
@@ -85,7 +92,7 @@ static void hash_text(const struct hasher *hasher, const char *text, size_t len,
 
 void audit_entry_hash(const struct audit_format *format, const char *text, char ret_hash[AUDIT_HASH_SIZE])
 {
-    struct hasher hasher = hasher_of(format);
+    struct hasher hasher = hasher_of(format, NULL);
     hash_text(&hasher, text, strlen(text), ret_hash);
     EVP_MAC_CTX_free(hasher.mac);
 }
@@ -268,6 +275,35 @@ static json_t *wrap_info_of(const struct hasher *hasher, const json_t *info)
     return object;
 }
 
+/* What lets somebody in is hashed whatever the rule says. */
+static bool is_secret_header(const char *name)
+{
+    static const char *const names[] = {"x-vault-token", "authorization", "proxy-authorization", "cookie"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static json_t *headers_of(const struct hasher *hasher, const struct request *req)
+{
+    json_t *headers = NULL, *rule;
+    const char *name;
+    json_object_foreach((json_t *)hasher->header_rules, name, rule)
+    {
+        json_t *values = req->header_values != NULL ? req->header_values(req, name) : NULL;
+        if (values == NULL)
+            continue;
+        for (size_t i = 0; i < json_array_size(values); i++)
+            if (json_flag(rule, "hmac", false) || is_secret_header(name))
+                json_array_set_new(values, i, hashed(hasher, json_string_value(json_array_get(values, i))));
+        if (headers == NULL)
+            headers = json_object();
+        json_object_set_new(headers, name, values);
+    }
+    return headers;
+}
+
 static json_t *request_of(const struct hasher *hasher, const struct request *req)
 {
     json_t *object = json_pack("{s:s, s:s, s:{s:s}, s:s}", "id", req->id, "operation", operation_name(req->operation),
@@ -282,6 +318,7 @@ static json_t *request_of(const struct hasher *hasher, const struct request *req
     put_text(object, "remote_address", req->remote_addr);
     put_number(object, "remote_port", req->remote_port);
     put_number(object, "wrap_ttl", req->wrap_ttl_s);
+    put(object, "headers", headers_of(hasher, req));
     return object;
 }
 
@@ -328,9 +365,10 @@ static json_t *begin(const char *type)
     return json_pack("{s:s, s:s}", "time", now, "type", type);
 }
 
-static void finish(json_t *entry, struct buf *ret_line)
+static void finish(const struct audit_format *format, json_t *entry, struct buf *ret_line)
 {
     char *text = json_format(entry);
+    buf_puts(ret_line, format->prefix);
     buf_puts(ret_line, text);
     buf_put_u8(ret_line, '\n');
     json_text_free(text);
@@ -350,21 +388,23 @@ static void put_forwarder(json_t *entry, const struct request *req)
         put_text(entry, "forwarded_from", req->forwarded_from);
 }
 
-void audit_entry_request(const struct audit_format *format, const struct request *req, struct buf *ret_line)
+void audit_entry_request(const struct audit_format *format, const json_t *header_rules, const struct request *req,
+                         struct buf *ret_line)
 {
-    struct hasher hasher = hasher_of(format);
+    struct hasher hasher = hasher_of(format, header_rules);
     json_t *entry = begin("request");
     put_forwarder(entry, req);
     put(entry, "auth", auth_of(&hasher, req));
     put(entry, "request", request_of(&hasher, req));
     put_error(entry, req);
     EVP_MAC_CTX_free(hasher.mac);
-    finish(entry, ret_line);
+    finish(format, entry, ret_line);
 }
 
-void audit_entry_response(const struct audit_format *format, const struct request *req, struct buf *ret_line)
+void audit_entry_response(const struct audit_format *format, const json_t *header_rules, const struct request *req,
+                          struct buf *ret_line)
 {
-    struct hasher hasher = hasher_of(format);
+    struct hasher hasher = hasher_of(format, header_rules);
     json_t *entry = begin("response");
     put_forwarder(entry, req);
     put(entry, "auth", auth_of(&hasher, req));
@@ -372,10 +412,10 @@ void audit_entry_response(const struct audit_format *format, const struct reques
     put(entry, "response", response_of(&hasher, req));
     put_error(entry, req);
     EVP_MAC_CTX_free(hasher.mac);
-    finish(entry, ret_line);
+    finish(format, entry, ret_line);
 }
 
-void audit_entry_test(struct buf *ret_line)
+void audit_entry_test(const struct audit_format *format, struct buf *ret_line)
 {
     char id[37];
     json_t *entry = begin("request");
@@ -383,5 +423,5 @@ void audit_entry_test(struct buf *ret_line)
     put(entry, "request",
         json_pack("{s:s, s:s, s:{s:s}, s:s}", "id", id, "operation", "update", "namespace", "id", "root", "path",
                   "sys/audit/test"));
-    finish(entry, ret_line);
+    finish(format, entry, ret_line);
 }

@@ -12,6 +12,8 @@ struct txn;
 
 /* The devices as stored: an object of path → {"type", "description", "options", "local", "salt"}; a new reference. */
 int audit_table_load(struct txn *txn, json_t **ret_table) MUST_CHECK;
+/* Which headers stand in the entries: name, in lower case → {"hmac": …}; a new reference. */
+int audit_header_rules_load(struct txn *txn, json_t **ret_rules) MUST_CHECK;
 /* NULL when this binary has no such device. */
 const struct audit_device *audit_device_find(const struct core *core, const char *type);
 

@@ -8,10 +8,12 @@
 #include "base/json.h"
 #include "base/secret.h"
 #include "core/audit_private.h"
+#include "core/audit_writer.h"
 #include "core/core_private.h"
 #include "storage/txn.h"
 
 #define TABLE_PATH "core/audit"
+#define PREFIX_MAX 256
 
 int audit_table_load(struct txn *txn, json_t **ret_table)
 {
@@ -59,19 +61,54 @@ static bool is_bool_text(const json_t *value)
     return value == NULL || json_is_boolean(value);
 }
 
+static int check_format(struct request *req, const char *format)
+{
+    if (strcmp(format, "jsonx") == 0)
+        return fail(
+            req, ERR_INVALID,
+            "jsonx formatting has been removed, consider switching to json by omitting \"format\" or setting it "
+            "to \"json\"");
+    return strcmp(format, "json") == 0 ? OK : fail(req, ERR_INVALID, "unknown format type \"%.32s\"", format);
+}
+
 /* A prefix would let whoever may enable a device choose how a file begins that another program may run. */
+static int check_prefix(struct request *req, const char *prefix)
+{
+    if (prefix[0] == '\0')
+        return OK;
+    if (!req->core->options.allow_audit_prefix)
+        return fail(
+            req, ERR_INVALID,
+            "audit log prefixing is not allowed: set allow_audit_log_prefixing in the configuration of each node");
+    if (strlen(prefix) > PREFIX_MAX || strpbrk(prefix, "\r\n") != NULL)
+        return fail(req, ERR_INVALID, "the prefix must be on one line, and no longer than %d bytes", PREFIX_MAX);
+    return OK;
+}
+
 static int check_options(struct request *req, const json_t *options)
 {
     static const char *const bools[] = {"log_raw", "hmac_accessor", "elide_list_responses"};
-    const char *format = json_str(options, "format", "json");
-    if (json_object_get(options, "prefix") != NULL)
-        return fail(req, ERR_INVALID, "audit log prefixing is not allowed");
-    if (strcmp(format, "json") != 0)
-        return fail(req, ERR_INVALID, "unknown format type \"%.32s\"", format);
-    for (size_t i = 0; i < sizeof bools / sizeof bools[0]; i++)
+    int rc = check_prefix(req, json_str(options, "prefix", ""));
+    if (rc == OK)
+        rc = check_format(req, json_str(options, "format", "json"));
+    for (size_t i = 0; rc == OK && i < sizeof bools / sizeof bools[0]; i++)
         if (!is_bool_text(json_object_get(options, bools[i])))
-            return fail(req, ERR_INVALID, "the option %s must be true or false", bools[i]);
-    return OK;
+            rc = fail(req, ERR_INVALID, "the option %s must be true or false", bools[i]);
+    return rc;
+}
+
+static int write_test(const struct audit_device *device, void *state, const struct buf *line, struct err *err)
+{
+    int rc;
+    if (device->bound_ms == NULL) {
+        rc = device->write(state, (const char *)line->data, line->len, err);
+        device->close(state);
+        return rc;
+    }
+    struct audit_writer *writer = audit_writer_start(device, state);
+    rc = audit_writer_put(writer, (const char *)line->data, line->len, err);
+    audit_writer_stop(writer);
+    return rc;
 }
 
 /* Opens it once to see that it takes an entry. */
@@ -83,11 +120,12 @@ static int test_device(struct request *req, const struct audit_device *device, c
     int rc = device->open(options, &state, &err);
     if (rc != OK)
         return fail(req, ERR_INVALID, "%s", err_text(&err));
-    audit_entry_test(&line);
-    rc = device->write(state, (const char *)line.data, line.len, &err);
+    struct audit_format *format = audit_format_new("", options);
+    audit_entry_test(format, &line);
+    rc = write_test(device, state, &line, &err);
+    audit_format_free(format);
     buf_close(&line);
-    device->close(state);
-    return rc == OK ? OK : fail(req, ERR_INVALID, "audit device failed test message: %s", err_text(&err));
+    return rc == OK ? OK : fail(req, ERR_INVALID, "audit backend failed test message: %s", err_text(&err));
 }
 
 static json_t *new_record(const char *type, const json_t *params, json_t *options)

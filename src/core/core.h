@@ -47,7 +47,8 @@ struct core_options {
     const char *seal_type; /* NULL: "shamir" */
     const json_t *seal;    /* its stanza's settings; or NULL */
     bool prometheus_disable;
-    json_t *retry_join; /* array of objects with Vault's keys; or NULL */
+    bool allow_audit_prefix; /* audit devices may put a text before each entry */
+    json_t *retry_join;      /* array of objects with Vault's keys; or NULL */
     bool dev_mode;
     int drain_ms; /* how long sys/health turns load balancers away before this node stops serving */
 };

@@ -66,6 +66,9 @@ struct request {
     const char *raw_body; /* of a path that takes no JSON: borrowed from the front, or NULL */
     size_t raw_body_len;
     struct file_range body_file; /* the same, when it was too large for memory; the descriptor is -1 otherwise */
+    /* What the client sent as a header, by its name in lower case: an array of texts, a new reference, or NULL when it
+     * did not. Until `done`. NULL: a request without headers. */
+    json_t *(*header_values)(const struct request *req, const char *name);
     bool is_head;
     bool is_open; /* the listener gives metrics to anybody */
 

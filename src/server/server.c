@@ -134,6 +134,7 @@ static void fill_core_options(struct server *server)
     server->core_options.seal = config->seal;
     server->core_options.non_leader = config->non_leader;
     server->core_options.prometheus_disable = config->prometheus_disable;
+    server->core_options.allow_audit_prefix = config->allow_audit_log_prefixing;
     server->core_options.retry_join = config->retry_join;
     server->core_options.drain_ms = (int)config->drain_s * 1000;
     server->core_options.dev_mode = server->options.dev;

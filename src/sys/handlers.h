@@ -72,6 +72,13 @@ int sys_audit_delete(struct request *req);
 int sys_audit_hash(struct request *req);
 extern const struct field sys_audit_hash_fields[];
 
+/* audit_headers.c */
+int sys_audit_headers_list(struct request *req);
+int sys_audit_header_read(struct request *req);
+int sys_audit_header_write(struct request *req);
+int sys_audit_header_delete(struct request *req);
+extern const struct field sys_audit_header_fields[];
+
 /* snapshot.c */
 int sys_snapshot_save(struct request *req);
 int sys_snapshot_verify(struct request *req);

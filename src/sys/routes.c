@@ -143,10 +143,18 @@ static const struct route routes[] = {
      "Pass it on: a new wrapping token in the place of one, which ends.", sys_wrapping_fields, NULL},
 
     {"audit", OP_READ, sys_audit_list, ROUTE_INJECT | ROUTE_SUDO, "The audit devices.", NULL, NULL},
-    {"audit/*path", OP_UPDATE, sys_audit_write, ROUTE_SUDO, "Enable an audit device.", NULL, NULL},
+    {"audit/*path", OP_UPDATE, sys_audit_write, ROUTE_SUDO | ROUTE_BLOCKS, "Enable an audit device.", NULL, NULL},
     {"audit/*path", OP_DELETE, sys_audit_delete, ROUTE_SUDO, "Disable an audit device.", NULL, NULL},
     {"audit-hash/*path", OP_UPDATE, sys_audit_hash, ROUTE_INJECT, "A text as an audit device would write it.",
      sys_audit_hash_fields, NULL},
+    {"config/auditing/request-headers", OP_READ, sys_audit_headers_list, ROUTE_INJECT | ROUTE_SUDO,
+     "The headers of requests that stand in the audit log.", NULL, NULL},
+    {"config/auditing/request-headers/:header", OP_READ, sys_audit_header_read, ROUTE_INJECT | ROUTE_SUDO,
+     "How a header stands in the audit log.", NULL, NULL},
+    {"config/auditing/request-headers/:header", OP_UPDATE, sys_audit_header_write, ROUTE_SUDO,
+     "Have a header written to the audit log.", sys_audit_header_fields, NULL},
+    {"config/auditing/request-headers/:header", OP_DELETE, sys_audit_header_delete, ROUTE_SUDO,
+     "Keep a header out of the audit log.", NULL, NULL},
     {0},
 };
 

@@ -13,9 +13,12 @@
 #include "base/file.h"
 #include "base/json.h"
 
+#define PREFIX_MAX 256
+
 struct audit_file {
     pthread_mutex_t mutex; /* one entry at a time, so that a torn one can be taken back */
     char *path;            /* "stdout", "discard", or a file's */
+    char *prefix;          /* with which entries begin */
     mode_t mode;           /* 0: the file's own */
     int fd;                /* -1 for discard */
 };
@@ -29,15 +32,23 @@ static bool is_file(const struct audit_file *file)
  * Whoever may enable devices must not be able to spoil other files of the server's user: only a new or empty file, or
  * one that begins as a log does, is written to.
  */
-static int check_file(int fd, const char *path, struct err *err)
+static bool begins_as_log(const struct audit_file *file, int fd)
 {
+    char first[PREFIX_MAX];
+    size_t len = strlen(file->prefix);
+    ssize_t n = pread(fd, first, sizeof first, 0);
+    return n > 0 && (first[0] == '{' || (len > 0 && (size_t)n >= len && memcmp(first, file->prefix, len) == 0));
+}
+
+static int check_file(const struct audit_file *file, int fd, struct err *err)
+{
+    const char *path = file->path;
     struct stat stat;
-    char first;
     if (fstat(fd, &stat) != 0)
         return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
     if (!S_ISREG(stat.st_mode))
         return err_set(err, ERR_INVALID, "%s is not a regular file", path);
-    if (stat.st_size > 0 && (pread(fd, &first, 1, 0) != 1 || first != '{'))
+    if (stat.st_size > 0 && !begins_as_log(file, fd))
         return err_set(err, ERR_INVALID, "%s is there already and is not an audit log", path);
     return OK;
 }
@@ -48,7 +59,7 @@ static int open_path(const struct audit_file *file, int *ret_fd, struct err *err
     if (fd < 0)
         return err_set(err, ERR_IO, "sanity check failed; unable to open \"%s\" for writing: %s", file->path,
                        strerror(errno));
-    int rc = check_file(fd, file->path, err);
+    int rc = check_file(file, fd, err);
     if (rc == OK && file->mode != 0 && fchmod(fd, file->mode) != 0)
         rc = err_set(err, ERR_IO, "%s: %s", file->path, strerror(errno));
     if (rc == OK)
@@ -100,20 +111,23 @@ static void file_close(void *state)
         close(file->fd);
     pthread_mutex_destroy(&file->mutex);
     free(file->path);
+    free(file->prefix);
     free(file);
 }
 
 static int file_open(const json_t *options, void **ret_state, struct err *err)
 {
-    const char *path = json_str(options, "file_path", "");
+    const char *path = json_str(options, "file_path", ""), *prefix = json_str(options, "prefix", "");
     mode_t mode = 0;
     if (path[0] == '\0')
         return err_set(err, ERR_INVALID, "file_path is required");
+    if (strlen(prefix) > PREFIX_MAX)
+        return err_set(err, ERR_INVALID, "the prefix is too long");
     int rc = read_mode(options, &mode, err);
     if (rc != OK)
         return rc;
     struct audit_file *file = calloc(1, sizeof *file);
-    if (file == NULL || (file->path = strdup(path)) == NULL)
+    if (file == NULL || (file->path = strdup(path)) == NULL || (file->prefix = strdup(prefix)) == NULL)
         abort();
     pthread_mutex_init(&file->mutex, NULL);
     file->mode = mode;

@@ -62,9 +62,9 @@ static json_t *entry_of(const struct request *req, const char *options_text, boo
     struct audit_format *format = audit_format_new(SALT, options);
     struct buf line = BUF_INIT;
     if (response)
-        audit_entry_response(format, req, &line);
+        audit_entry_response(format, NULL, req, &line);
     else
-        audit_entry_request(format, req, &line);
+        audit_entry_request(format, NULL, req, &line);
     audit_format_free(format);
     json_decref(options);
     assert_ptr_equal(strchr(buf_str(&line), '\n'), buf_str(&line) + line.len - 1);
