@@ -69,16 +69,23 @@ bool mount_is_protected(const char *path)
 }
 
 /* Neither may lie below the other: "a/" and "a/b/" cannot both answer. */
-static const char *in_the_way(const json_t *record, const char *path)
+static bool overlap(const char *a, const char *b)
+{
+    size_t len = strlen(a) < strlen(b) ? strlen(a) : strlen(b);
+    return len > 0 && strncmp(a, b, len) == 0;
+}
+
+const char *mount_record_in_the_way(const json_t *record, const char *path)
 {
     const json_t *row;
     size_t i;
     json_array_foreach(json_object_get(record, "mounts"), i, row)
     {
-        const char *other = json_str(row, "path", "");
-        size_t len = strlen(other) < strlen(path) ? strlen(other) : strlen(path);
-        if (strncmp(other, path, len) == 0)
+        const char *other = json_str(row, "path", ""), *coming = json_str(json_object_get(row, "move"), "to", "");
+        if (overlap(other, path))
             return other;
+        if (overlap(coming, path))
+            return coming;
     }
     return NULL;
 }
@@ -164,7 +171,7 @@ static int check_path(struct request *req, const json_t *record, const char *pat
 {
     if (mount_is_protected(path) || strncmp(path, "sys/", 4) == 0 || strncmp(path, "cubbyhole/", 10) == 0)
         return fail(req, ERR_INVALID, "cannot mount \"%s\"", path);
-    const char *other = in_the_way(record, path);
+    const char *other = mount_record_in_the_way(record, path);
     if (other != NULL)
         return fail(req, ERR_INVALID, "path is already in use at %s", other);
     return OK;

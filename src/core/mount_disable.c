@@ -3,6 +3,7 @@
  * mount_disable.c — taking a mount out of the table: taint, revoke, wipe, forget. A leader that dies in between leaves
  * a tainted mount, which the next one finishes.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,13 +64,20 @@ static int forget_row(struct request *req, void *arg)
     return mount_record_store(req, record);
 }
 
+int mount_revoke_given(struct core *core, uint64_t epoch, const char *path, struct err *err)
+{
+    struct disabling job = {.path = path};
+    int rc = OK;
+    if (strncmp(path, "auth/", 5) != 0)
+        rc = lease_revoke_below(core, epoch, path, false, err);
+    if (rc == OK) /* a login's; and those that wrap an answer of the mount */
+        rc = request_run_internal(core, epoch, expire_tokens, &job, err);
+    return rc;
+}
+
 static int finish_disabling(struct core *core, uint64_t epoch, struct disabling *job, struct err *err)
 {
-    int rc = OK;
-    if (strncmp(job->path, "auth/", 5) != 0)
-        rc = lease_revoke_below(core, epoch, job->path, false, err);
-    if (rc == OK) /* a login's; and those that wrap an answer of the mount */
-        rc = request_run_internal(core, epoch, expire_tokens, job, err);
+    int rc = mount_revoke_given(core, epoch, job->path, err);
     for (job->more = true; rc == OK && job->more;)
         rc = request_run_internal(core, epoch, wipe_some, job, err);
     return rc == OK ? request_run_internal(core, epoch, forget_row, job, err) : rc;
@@ -97,38 +105,60 @@ int mount_disable(struct request *req, enum engine_kind kind, const char *path)
     return rc;
 }
 
+/* A mount whose disabling, or moving, was cut short. What is in it is the caller's to free. */
+struct unfinished {
+    char *path, *uuid; /* NULL: there is none */
+    char *to, *id;     /* of a move; else NULL */
+};
+
 static int first_tainted(struct request *req, void *arg)
 {
-    struct disabling *job = arg;
+    struct unfinished *found = arg;
     json_t *record, *row;
     size_t i;
     int rc = mount_record_load(req, &record);
     if (rc != OK)
         return rc;
-    job->uuid = NULL;
     json_array_foreach(json_object_get(record, "mounts"), i, row)
     {
-        if (job->uuid == NULL && json_flag(row, "tainted", false)) {
-            job->path = strdup(json_str(row, "path", ""));
-            job->uuid = strdup(json_str(row, "uuid", ""));
+        const json_t *move = json_map_at(row, "move");
+        if (found->uuid != NULL || !json_flag(row, "tainted", false))
+            continue;
+        found->path = strdup(json_str(row, "path", ""));
+        found->uuid = strdup(json_str(row, "uuid", ""));
+        if (move != NULL) {
+            found->to = strdup(json_str(move, "to", ""));
+            found->id = strdup(json_str(move, "id", ""));
         }
     }
     json_decref(record);
     return OK;
 }
 
+static int finish(struct core *core, uint64_t epoch, const struct unfinished *found, struct err *err)
+{
+    struct disabling job = {.path = found->path, .uuid = found->uuid};
+    struct mount_moving moving = {.from = found->path, .to = found->to, .uuid = found->uuid};
+    if (found->to == NULL)
+        return finish_disabling(core, epoch, &job, err);
+    snprintf(moving.id, sizeof moving.id, "%s", found->id);
+    return mount_finish_moving(core, epoch, &moving, err);
+}
+
 void mount_finish_tainted(struct core *core, uint64_t epoch)
 {
     for (int rc = OK; rc == OK;) {
-        struct disabling job = {.path = NULL};
+        struct unfinished found = {NULL};
         struct err err = {0};
-        rc = request_run_internal(core, epoch, first_tainted, &job, &err);
-        if (rc != OK || job.uuid == NULL)
+        rc = request_run_internal(core, epoch, first_tainted, &found, &err);
+        if (rc == OK && found.uuid == NULL)
             return;
-        rc = finish_disabling(core, epoch, &job, &err);
-        if (rc != OK)
-            log_warn("core", "the mount %s is still being disabled: %s", job.path, err_text(&err));
-        free((char *)job.path);
-        free((char *)job.uuid);
+        if (rc == OK && (rc = finish(core, epoch, &found, &err)) != OK)
+            log_warn("core", "the mount %s is still being %s: %s", found.path, found.to == NULL ? "disabled" : "moved",
+                     err_text(&err));
+        free(found.path);
+        free(found.uuid);
+        free(found.to);
+        free(found.id);
     }
 }

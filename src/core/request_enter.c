@@ -24,7 +24,7 @@ static bool is_bare_path(const struct route *routes, const char *path)
 enum step_result step_local(struct request *req)
 {
     const struct mount *sys = req->core->system_mount;
-    if (sys == NULL || strncmp(req->path, "sys/", 4) != 0)
+    if (sys == NULL || strncmp(req->path, "sys/", 4) != 0 || req->operation == OP_HELP)
         return NEXT;
     const struct route *route;
     json_t *captures;

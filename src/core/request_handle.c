@@ -8,6 +8,7 @@
 #include "core/audit.h"
 #include "core/core_private.h"
 #include "core/field.h"
+#include "core/help.h"
 #include "core/request_private.h"
 #include "core/token.h"
 #include "core/wrapping.h"
@@ -53,35 +54,10 @@ static void handle_blocking(void *arg)
     req->resume(req, request_run);
 }
 
-/* Of a mount: its paths, each with its line of help. */
-static const char *mount_help(struct request *req)
-{
-    const struct engine *engine = req->mount->engine;
-    const char *text =
-        arena_printf(&req->arena, "## DESCRIPTION\n\n%s\n\n## PATHS\n\nThe following paths are supported:\n",
-                     engine->description != NULL ? engine->description : engine->type);
-    const char *last = "";
-    for (const struct route *route = request_routes(req); route->path != NULL; route++) {
-        if (strcmp(route->path, last) != 0)
-            text = arena_printf(&req->arena, "%s\n    %s\n        %s\n", text, route->path,
-                                route->help != NULL ? route->help : "");
-        last = route->path;
-    }
-    return text;
-}
-
-static int answer_help(struct request *req)
-{
-    const char *help = req->mount_relative[0] == '\0' ? mount_help(req) : req->route->help;
-    reply_data(req, json_pack("{s:s, s:n}", "help", help != NULL ? help : "", "see_also"));
-    req->is_plain = true;
-    return OK;
-}
-
 enum step_result step_handle(struct request *req)
 {
     if (req->operation == OP_HELP)
-        req->rc = answer_help(req);
+        req->rc = help_answer(req);
     else if (has_flag(req, ROUTE_BLOCKS)) {
         req->step++;
         txn_release(req->txn); /* its turn may come late */

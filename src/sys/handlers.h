@@ -35,7 +35,37 @@ int sys_auth_write(struct request *req);
 int sys_auth_delete(struct request *req);
 int sys_ui_mounts_list(struct request *req);
 int sys_ui_mounts_read(struct request *req);
+/* Of a path that needs no token: the rules of the one that was shown, or nobody's; unref it when done. */
+struct acl;
+int sys_caller_acl(struct request *req, struct acl **ret_acl);
 extern const struct field sys_mount_fields[];
+
+/* remount.c */
+int sys_remount(struct request *req);
+int sys_remount_status(struct request *req);
+extern const struct field sys_remount_fields[];
+
+/* openapi.c */
+int sys_openapi(struct request *req);
+extern const struct field sys_openapi_fields[];
+
+/* tools.c */
+int sys_tools_random(struct request *req);
+int sys_tools_hash(struct request *req);
+extern const struct field sys_tools_random_fields[], sys_tools_hash_fields[];
+
+/* plugins.c */
+int sys_plugins_catalog(struct request *req);
+int sys_plugins_list(struct request *req);
+int sys_plugins_read(struct request *req);
+
+/* password.c */
+int sys_password_list(struct request *req);
+int sys_password_read(struct request *req);
+int sys_password_write(struct request *req);
+int sys_password_delete(struct request *req);
+int sys_password_generate(struct request *req);
+extern const struct field sys_password_fields[];
 
 /* policies.c */
 int sys_policy_list(struct request *req);

@@ -170,8 +170,7 @@ int sys_auth_delete(struct request *req)
 /* ---- What a user interface or a command line asks before it knows a mount's version. A token is not needed, but
  * counts. ---- */
 
-/* Nobody's rules, when there is no token. */
-static int caller_acl(struct request *req, struct acl **ret_acl)
+int sys_caller_acl(struct request *req, struct acl **ret_acl)
 {
     struct token *token;
     if (req->client_token == NULL || req->client_token[0] == '\0') {
@@ -185,7 +184,7 @@ static int caller_acl(struct request *req, struct acl **ret_acl)
 int sys_ui_mounts_list(struct request *req)
 {
     struct acl *acl;
-    int rc = caller_acl(req, &acl);
+    int rc = sys_caller_acl(req, &acl);
     if (rc != OK)
         return rc;
     json_t *secret = json_object(), *auth = json_object();
@@ -205,7 +204,7 @@ int sys_ui_mounts_read(struct request *req)
     struct acl *acl;
     const char *path = arena_printf(&req->arena, "%s/", capture(req, "path"));
     const struct mount *mount = mount_table_find(req->mounts, path);
-    int rc = caller_acl(req, &acl);
+    int rc = sys_caller_acl(req, &acl);
     if (rc != OK)
         return rc;
     bool allowed = mount != NULL && acl_touches(acl, mount->path);
