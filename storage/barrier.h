@@ -11,8 +11,8 @@
  * The keyring holds the MAC key and one encryption key a term; it is stored encrypted by the root
  * key, and the root key encrypted by the seal (seal.h).
  *
- * Keys lie in secret memory (base/secret.h); what OpenSSL makes of them, its contexts, is wiped when the
- * barrier is sealed. Threads: any. barrier_seal() waits for calls that run.
+ * Keys, the root key among them, lie in secret memory (base/secret.h) until the barrier is sealed; what OpenSSL makes
+ * of them, its contexts, is wiped then too. Threads: any. barrier_seal() waits for calls that run.
  */
 #ifndef COFFER_STORAGE_BARRIER_H
 #define COFFER_STORAGE_BARRIER_H
@@ -44,16 +44,31 @@ int barrier_create_keyring(const unsigned char root_key[BARRIER_KEY_SIZE], struc
 /* Opens a stored keyring. ERR_DENIED when root_key does not fit; ERR_CORRUPT when it is damaged. */
 int barrier_unseal(struct barrier *barrier, const unsigned char root_key[BARRIER_KEY_SIZE], const void *keyring,
                    size_t len, struct err *err) MUST_CHECK;
+/*
+ * Takes over what is stored by now, once a rotation has been committed: read() appends it, after all that was read
+ * before for the same purpose, and returns OK or why it cannot. The root key is the one that unsealed. ERR_SEALED;
+ * ERR_DENIED when it is under another root key; ERR_CORRUPT.
+ */
+int barrier_follow(struct barrier *barrier, int (*read)(void *arg, struct buf *ret), void *arg,
+                   struct err *err) MUST_CHECK;
+/* Another number with every change of the keyring that is in use. */
+uint64_t barrier_generation(struct barrier *barrier);
 /* Wipes every key. */
 void barrier_seal(struct barrier *barrier);
 bool barrier_is_sealed(struct barrier *barrier);
-/* Appends the keyring with a further term, encrypted by root_key, to ret; in use once unsealed with it. */
-int barrier_rotate(struct barrier *barrier, const unsigned char root_key[BARRIER_KEY_SIZE], struct buf *ret_keyring,
+/*
+ * Appends a stored keyring with a further term to ret_keyring; now_ms: since when it is there. In use once it is stored
+ * and barrier_follow() has taken it over. Errors as barrier_follow(); ERR_TOO_LARGE beyond KEYRING_TERMS_MAX.
+ */
+int barrier_rotate(struct barrier *barrier, const void *keyring, size_t len, int64_t now_ms, struct buf *ret_keyring,
                    struct err *err) MUST_CHECK;
 /* The term that encrypts, since when it is there (wall clock), and how many records this process encrypted with it. */
 uint32_t barrier_term(struct barrier *barrier);
 int64_t barrier_term_installed_ms(struct barrier *barrier);
 uint64_t barrier_term_records(struct barrier *barrier);
+/* Those of them that nobody has put on record yet; and that somebody has. */
+uint64_t barrier_unnoted_records(struct barrier *barrier);
+void barrier_note_records(struct barrier *barrier, uint64_t records);
 
 /* The key of the record `name` in directory `dir` ("" or "a/b/"); its first half alone names the directory. */
 int barrier_record_key(struct barrier *barrier, const char *dir, const char *name,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storage/keyring.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <string.h>
 
@@ -13,6 +14,8 @@
 #define FIXED     (2 * KEYRING_KEY_SIZE + sizeof(uint32_t))
 #define OVERHEAD  (1 + sizeof(uint64_t) + AEAD_NONCE_SIZE + AEAD_TAG_SIZE)
 
+static_assert(KEYRING_ID_SIZE == 1 + sizeof(uint64_t) + AEAD_NONCE_SIZE, "what keyring.h says");
+
 static const struct aead_part binding = {"coffer keyring", 14};
 
 static struct keyring *keyring_alloc(uint32_t count)
@@ -22,10 +25,10 @@ static struct keyring *keyring_alloc(uint32_t count)
     return keyring;
 }
 
-static void term_make(struct keyring_term *term, uint32_t number)
+static void term_make(struct keyring_term *term, uint32_t number, int64_t now_ms)
 {
     term->term = number;
-    term->installed_ms = clock_wall_ms();
+    term->installed_ms = now_ms;
     random_bytes(term->key, sizeof term->key);
 }
 
@@ -34,11 +37,11 @@ struct keyring *keyring_new(void)
     struct keyring *keyring = keyring_alloc(1);
     random_bytes(keyring->names_key, sizeof keyring->names_key);
     random_bytes(keyring->mac_key, sizeof keyring->mac_key);
-    term_make(&keyring->terms[0], 1);
+    term_make(&keyring->terms[0], 1, clock_wall_ms());
     return keyring;
 }
 
-int keyring_rotate(const struct keyring *keyring, struct keyring **ret_keyring)
+int keyring_rotate(const struct keyring *keyring, int64_t now_ms, struct keyring **ret_keyring)
 {
     if (keyring->count >= KEYRING_TERMS_MAX)
         return ERR_TOO_LARGE;
@@ -46,7 +49,7 @@ int keyring_rotate(const struct keyring *keyring, struct keyring **ret_keyring)
     memcpy(next->names_key, keyring->names_key, sizeof next->names_key);
     memcpy(next->mac_key, keyring->mac_key, sizeof next->mac_key);
     memcpy(next->terms, keyring->terms, keyring->count * sizeof keyring->terms[0]);
-    term_make(&next->terms[keyring->count], keyring_newest(keyring)->term + 1);
+    term_make(&next->terms[keyring->count], keyring_newest(keyring)->term + 1, now_ms);
     *ret_keyring = next;
     return OK;
 }

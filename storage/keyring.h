@@ -17,6 +17,7 @@
 
 #define KEYRING_KEY_SIZE  32
 #define KEYRING_TERMS_MAX 65536
+#define KEYRING_ID_SIZE   21 /* by its first bytes, the nonce among them, one stored form is told from all others */
 
 struct keyring_term {
     uint32_t term; /* ascending, from 1 */
@@ -34,7 +35,7 @@ struct keyring {
 /* With one term. */
 struct keyring *keyring_new(void);
 /* A copy with a further term. ERR_TOO_LARGE beyond KEYRING_TERMS_MAX. */
-int keyring_rotate(const struct keyring *keyring, struct keyring **ret_keyring) MUST_CHECK;
+int keyring_rotate(const struct keyring *keyring, int64_t now_ms, struct keyring **ret_keyring) MUST_CHECK;
 /* Wipes; NULL is fine. */
 void keyring_free(struct keyring *keyring);
 

@@ -167,12 +167,32 @@ static int find_record(struct txn *txn, const char *path_text, struct found *ret
     return txn_view_get(txn, ret->key, &ret->stored, &ret->len);
 }
 
+/*
+ * A record that cannot be decrypted may be of a term that is newer than the keyring in use: another node, which led,
+ * has rotated it. A keyring is stored before anything is encrypted with it, so it is there now.
+ */
+bool txn_has_followed(struct txn *txn, uint64_t generation)
+{
+    return txn_follow_keyring(txn->store, txn->barrier, NULL) == OK && barrier_generation(txn->barrier) != generation;
+}
+
+static int decrypt_found(struct txn *txn, const struct found *found)
+{
+    int rc;
+    uint64_t generation;
+    do {
+        generation = barrier_generation(txn->barrier);
+        buf_clear(&txn->scratch);
+        rc = barrier_decrypt(txn->barrier, found->key, found->stored, found->len, NULL, &txn->scratch);
+    } while (rc == ERR_CORRUPT && txn_has_followed(txn, generation));
+    return rc;
+}
+
 static int parse_found(struct txn *txn, const struct found *found, json_t **ret_value)
 {
     if (found->write != NULL)
         return parse_value(found->write->data, found->write->len, ret_value);
-    buf_clear(&txn->scratch);
-    int rc = barrier_decrypt(txn->barrier, found->key, found->stored, found->len, NULL, &txn->scratch);
+    int rc = decrypt_found(txn, found);
     return rc == OK ? parse_value(txn->scratch.data, txn->scratch.len, ret_value) : rc;
 }
 

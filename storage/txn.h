@@ -82,6 +82,11 @@ enum txn_clear {
 };
 /* Appends the bytes. ERR_NOTFOUND. */
 int txn_get_clear(struct txn *txn, enum txn_clear record, struct buf *ret) MUST_CHECK;
+/*
+ * Has the barrier take over the keyring that the store has by now. Transactions do so by themselves when they come upon
+ * what they cannot decrypt. Errors as barrier_follow(), and ERR_NOTFOUND.
+ */
+int txn_follow_keyring(struct store *store, struct barrier *barrier, struct err *err) MUST_CHECK;
 /* The store's key of such a record. */
 void txn_clear_key(enum txn_clear record, unsigned char ret_key[STORE_KEY_SIZE]);
 int txn_delete_clear(struct txn *txn, enum txn_clear record) MUST_CHECK;

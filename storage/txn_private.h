@@ -56,6 +56,9 @@ int txn_view(struct txn *txn, struct store_view **ret_view) MUST_CHECK;
 int txn_view_get(struct txn *txn, const unsigned char *key, const void **ret_value, size_t *ret_len) MUST_CHECK;
 int txn_key(struct txn *txn, struct path path, unsigned char ret_key[STORE_KEY_SIZE]) MUST_CHECK;
 void txn_note_read(struct txn *txn, const unsigned char id[ID_SIZE]);
+/* After a decryption failed: whether another keyring is in use by now than in that generation: then it is tried again.
+ */
+bool txn_has_followed(struct txn *txn, uint64_t generation);
 /* That the transaction relied on what a record says, or on whether it is there. */
 void txn_note_record(struct txn *txn, const unsigned char *key);
 void txn_note_existence(struct txn *txn, const unsigned char *key);

@@ -73,8 +73,13 @@ static int visit_record(void *arg, const unsigned char *key, const void *value, 
     struct names *names = arg;
     if (txn_find_write(names->txn, key) != NULL)
         return OK;
-    buf_clear(&names->name);
-    int rc = barrier_decrypt_name(names->txn->barrier, names->dir, key, value, len, &names->name);
+    int rc;
+    uint64_t generation;
+    do {
+        generation = barrier_generation(names->txn->barrier);
+        buf_clear(&names->name);
+        rc = barrier_decrypt_name(names->txn->barrier, names->dir, key, value, len, &names->name);
+    } while (rc == ERR_CORRUPT && txn_has_followed(names->txn, generation));
     if (rc != OK)
         return rc;
     names_add(names, buf_str(&names->name));

@@ -260,6 +260,29 @@ int txn_get_clear(struct txn *txn, enum txn_clear record, struct buf *ret)
     return rc;
 }
 
+/* Of the store as it is now: a transaction's snapshot may be older than the keyring in use. */
+static int read_keyring(void *arg, struct buf *ret)
+{
+    unsigned char key[STORE_KEY_SIZE];
+    struct store_view *view;
+    const void *value;
+    size_t len;
+    int rc = store_view_begin(arg, &view, NULL);
+    if (rc != OK)
+        return rc;
+    txn_clear_key(TXN_CLEAR_KEYRING, key);
+    rc = store_view_get(view, key, &value, &len);
+    if (rc == OK)
+        buf_put(ret, value, len);
+    store_view_end(view);
+    return rc;
+}
+
+int txn_follow_keyring(struct store *store, struct barrier *barrier, struct err *err)
+{
+    return barrier_follow(barrier, read_keyring, store, err);
+}
+
 /* The write that a record in clear is about to have; NULL, with OK, when it is not there and need not be. */
 static int place_clear(struct txn *txn, enum txn_clear record, bool must_be, struct write **ret_write)
 {

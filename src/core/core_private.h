@@ -57,9 +57,9 @@ struct core {
     bool is_activating;
     bool is_paused;                  /* core_pause() */
     bool state_replaced;             /* the keyring must be compared with the one in use */
-    unsigned char keyring_sum[32];   /* of the stored keyring that was opened */
     struct expiry *expiry;           /* while active */
     struct snapshot_auto *snapshots; /* while active */
+    struct rotator *rotator;         /* while active */
     long (*count_connections)(void *ctx);
     void *count_connections_ctx;
 
@@ -97,10 +97,6 @@ void core_seal_now(struct core *core);
 void core_pause(struct core *core);
 void core_resume(struct core *core);
 bool core_is_stopping(struct core *core);
-/* The barrier is being opened with this stored keyring. */
-void core_note_keyring(struct core *core, const struct buf *keyring);
-/* Whether it is still the one that is stored. */
-bool core_keyring_is_stored(struct core *core);
 /* Waits until this node is active, has become a standby, or ms have passed. */
 void core_wait_settled(struct core *core, int ms);
 /* Whether the store says that the cluster is initialized; remembered once true. */

@@ -5,7 +5,6 @@
  * Becoming active loads nothing: the audit devices are opened and the worker that revokes leases is started; everything
  * else is read from the store when a request needs it. So failover takes the same time whatever the store holds.
  */
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +17,7 @@
 #include "core/core_private.h"
 #include "core/policy.h"
 #include "core/request.h"
+#include "core/rotate.h"
 #include "core/seal.h"
 #include "core/seal_private.h"
 #include "core/snapshot.h"
@@ -83,7 +83,9 @@ static void activate(struct core *core, uint64_t epoch)
     struct err err = {0};
     core->is_activating = true;
     pthread_mutex_unlock(&core->mutex);
-    int rc = request_run_internal(core, epoch, open_audit, core->audit, &err);
+    int rc = txn_follow_keyring(core->store, core->barrier, &err); /* the last leader may have rotated it */
+    if (rc == OK)
+        rc = request_run_internal(core, epoch, open_audit, core->audit, &err);
     if (rc == OK)
         rc = request_run_internal(core, epoch, add_mounts, NULL, &err);
     if (rc == OK)
@@ -98,6 +100,7 @@ static void activate(struct core *core, uint64_t epoch)
     atomic_store(&core->epoch, epoch);
     core->expiry = expiry_start(core, epoch);
     core->snapshots = snapshot_auto_start(core, epoch);
+    core->rotator = rotator_start(core, epoch);
     log_info("core", "this node is active, epoch %llu", (unsigned long long)epoch);
     pool_run(core->pool, work_at_activation, core);
 }
@@ -106,8 +109,10 @@ static void deactivate(struct core *core)
 {
     struct expiry *expiry = core->expiry;
     struct snapshot_auto *snapshots = core->snapshots;
+    struct rotator *rotator = core->rotator;
     core->expiry = NULL;
     core->snapshots = NULL;
+    core->rotator = NULL;
     (void)failpoint("core.before_deactivate");
     atomic_store(&core->epoch, 0);
     core->is_activating = true; /* who waits for it to be inactive waits for its workers too: they commit */
@@ -115,6 +120,7 @@ static void deactivate(struct core *core)
     log_info("core", "this node is not active any more");
     expiry_stop(expiry);
     snapshot_auto_stop(snapshots);
+    rotator_stop(rotator);
     audit_close_all(core->audit);
     pthread_mutex_lock(&core->mutex);
     core->is_activating = false;
@@ -173,41 +179,17 @@ static void drop_caches(struct core *core)
     policy_cache_clear();
 }
 
-static void sum_keyring(const struct buf *keyring, unsigned char ret_sum[32])
-{
-    if (EVP_Digest(keyring->data, keyring->len, ret_sum, NULL, EVP_sha256(), NULL) != 1)
-        abort();
-}
-
-bool core_keyring_is_stored(struct core *core)
-{
-    struct txn *txn;
-    struct buf keyring = BUF_INIT;
-    unsigned char wanted[32], sum[32] = {0};
-    pthread_mutex_lock(&core->mutex);
-    memcpy(wanted, core->keyring_sum, sizeof wanted);
-    pthread_mutex_unlock(&core->mutex);
-    if (txn_begin(core->store, core->barrier, &txn, NULL) != OK)
-        return false;
-    if (txn_get_clear(txn, TXN_CLEAR_KEYRING, &keyring) == OK)
-        sum_keyring(&keyring, sum);
-    txn_free(txn);
-    buf_close(&keyring);
-    return memcmp(sum, wanted, sizeof sum) == 0;
-}
-
 /*
- * The state was replaced. If the keyring in it is not the one that is open here, what this node wrote would be lost
- * with the next restart, or cannot even be read now: it must be unsealed anew, with the keys of that state. Under the
- * mutex, which is let go meanwhile.
+ * The state was replaced. If the keyring in it does not open with this node's root key, it is another cluster's: the
+ * node must be unsealed anew, with the keys of that state. Under the mutex, which is let go meanwhile.
  */
 static void check_keyring(struct core *core)
 {
     core->state_replaced = false;
     core->is_activating = true;
     pthread_mutex_unlock(&core->mutex);
-    bool must_seal = !barrier_is_sealed(core->barrier) && !core_keyring_is_stored(core);
-    if (must_seal) {
+    int rc = txn_follow_keyring(core->store, core->barrier, NULL);
+    if (rc != OK && rc != ERR_SEALED) {
         barrier_seal(core->barrier);
         cluster_set_sealed(core->cluster, true);
         log_warn("core", "sealed: the state was replaced by one under other keys, which it must be unsealed with");
@@ -275,13 +257,6 @@ void core_seal_now(struct core *core)
     cluster_set_sealed(core->cluster, true);
     drop_caches(core);
     log_info("core", "sealed");
-}
-
-void core_note_keyring(struct core *core, const struct buf *keyring)
-{
-    pthread_mutex_lock(&core->mutex);
-    sum_keyring(keyring, core->keyring_sum);
-    pthread_mutex_unlock(&core->mutex);
 }
 
 bool core_is_stopping(struct core *core)

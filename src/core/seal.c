@@ -172,11 +172,9 @@ static int open_barrier(struct core *core, const unsigned char unseal_key[BARRIE
         rc = err_set(err, ERR_INVALID,
                      "failed to decrypt keys from storage: the unseal keys do not fit; start again with "
                      "keys of this seal");
-    if (rc == OK) {
-        core_note_keyring(core, &keyring); /* first: the lifecycle thread compares it as soon as the barrier is open */
+    if (rc == OK)
         rc = barrier_unseal(core->barrier, root_key, keyring.data, keyring.len, err);
-    }
-    if (rc == OK && !core_keyring_is_stored(core)) {
+    if (rc == OK && txn_follow_keyring(core->store, core->barrier, NULL) != OK) {
         barrier_seal(core->barrier);
         rc = err_set(err, ERR_UNAVAILABLE, "the state was replaced by one under other keys meanwhile; unseal again");
     }

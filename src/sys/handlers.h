@@ -16,6 +16,13 @@ int sys_seal(struct request *req);
 int sys_step_down(struct request *req);
 extern const struct field sys_init_fields[], sys_unseal_fields[], sys_step_down_fields[];
 
+/* rotate.c */
+int sys_rotate(struct request *req);
+int sys_key_status(struct request *req);
+int sys_rotate_config_read(struct request *req);
+int sys_rotate_config_write(struct request *req);
+extern const struct field sys_rotate_config_fields[];
+
 /* health.c */
 int sys_health(struct request *req);
 int sys_leader(struct request *req);

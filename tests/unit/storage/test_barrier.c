@@ -260,7 +260,7 @@ static void test_sealed(void **state)
     assert_int_equal(barrier_record_key(barrier, "a/", "n", key), ERR_SEALED);
     assert_int_equal(barrier_dir_key(barrier, "a/", key), ERR_SEALED);
     assert_int_equal(barrier_mac(barrier, "token", "x", 1, mac), ERR_SEALED);
-    assert_int_equal(barrier_rotate(barrier, root_key, &sample.data, NULL), ERR_SEALED);
+    assert_int_equal(barrier_rotate(barrier, keyring.data, keyring.len, 1, &sample.data, NULL), ERR_SEALED);
     assert_int_equal(barrier_unseal(barrier, root_key, keyring.data, keyring.len, NULL), OK);
     assert_int_equal(decrypt(&sample), OK);
     sample_close(&sample);
@@ -349,20 +349,37 @@ static void test_damaged_keyring(void **state)
         assert_int_equal(barrier_unseal(barrier, root_key, keyring.data, len, NULL), ERR_CORRUPT);
 }
 
+static int read_buf(void *arg, struct buf *ret)
+{
+    const struct buf *stored = arg;
+    buf_put(ret, stored->data, stored->len);
+    return OK;
+}
+
+/* The stored keyring gets one term more. */
+static void rotate(void)
+{
+    struct buf next = BUF_INIT;
+    assert_int_equal(barrier_rotate(barrier, keyring.data, keyring.len, 4711, &next, NULL), OK);
+    buf_close(&keyring);
+    keyring = next;
+}
+
 static void test_rotation(void **state)
 {
     (void)state;
     struct sample before[8];
     for (uint32_t term = 1; term <= 8; term++) {
-        struct buf next = BUF_INIT;
         assert_int_equal(barrier_term(barrier), term);
         assert_true(barrier_term_installed_ms(barrier) > 0);
         encrypt(&before[term - 1], "a/", "name", "data");
-        assert_int_equal(barrier_rotate(barrier, root_key, &next, NULL), OK);
-        assert_int_equal(barrier_term(barrier), term); /* in use only once unsealed with it */
-        assert_int_equal(barrier_unseal(barrier, root_key, next.data, next.len, NULL), OK);
-        buf_close(&next);
+        uint64_t generation = barrier_generation(barrier);
+        rotate();
+        assert_int_equal(barrier_term(barrier), term); /* in use only once it was followed */
+        assert_int_equal(barrier_follow(barrier, read_buf, &keyring, NULL), OK);
+        assert_true(barrier_generation(barrier) != generation);
     }
+    assert_int_equal(barrier_term_installed_ms(barrier), 4711);
     assert_int_equal(barrier_term_records(barrier), 0);
     for (int i = 0; i < 8; i++) { /* more terms than are kept ready */
         assert_int_equal(before[i].value.data[3], i + 1);
@@ -374,6 +391,26 @@ static void test_rotation(void **state)
     assert_int_equal(decrypt(&before[0]), ERR_CORRUPT);
     for (int i = 0; i < 8; i++)
         sample_close(&before[i]);
+}
+
+static void test_following(void **state)
+{
+    (void)state;
+    uint64_t generation = barrier_generation(barrier);
+    assert_int_equal(barrier_follow(barrier, read_buf, &keyring, NULL), OK);
+    assert_int_equal(barrier_generation(barrier), generation); /* it is the one in use */
+
+    struct buf foreign = BUF_INIT;
+    assert_int_equal(barrier_create_keyring(other_key, &foreign, NULL), OK);
+    assert_int_equal(barrier_follow(barrier, read_buf, &foreign, NULL), ERR_DENIED);
+    assert_int_equal(barrier_rotate(barrier, foreign.data, foreign.len, 1, &foreign, NULL), ERR_DENIED);
+    foreign.len = 3;
+    assert_int_equal(barrier_follow(barrier, read_buf, &foreign, NULL), ERR_CORRUPT);
+    assert_int_equal(barrier_term(barrier), 1);
+    buf_close(&foreign);
+
+    barrier_seal(barrier);
+    assert_int_equal(barrier_follow(barrier, read_buf, &keyring, NULL), ERR_SEALED);
 }
 
 static void test_mac(void **state)
@@ -429,12 +466,10 @@ static void test_threads(void **state)
     for (int i = 0; i < 4; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, work, NULL), 0);
     for (int round = 0; round < 12; round++) {
-        struct buf next = BUF_INIT;
-        assert_int_equal(barrier_rotate(barrier, root_key, &next, NULL), OK);
-        assert_int_equal(barrier_unseal(barrier, root_key, next.data, next.len, NULL), OK);
+        rotate();
+        assert_int_equal(barrier_follow(barrier, read_buf, &keyring, NULL), OK);
         barrier_seal(barrier);
-        assert_int_equal(barrier_unseal(barrier, root_key, next.data, next.len, NULL), OK);
-        buf_close(&next);
+        assert_int_equal(barrier_unseal(barrier, root_key, keyring.data, keyring.len, NULL), OK);
     }
     atomic_store(&stop, true);
     for (int i = 0; i < 4; i++)
@@ -461,6 +496,8 @@ int main(void)
         {"a wrong root key is denied", test_wrong_root_key, setup, teardown, NULL},
         {"a damaged keyring is told from a wrong root key", test_damaged_keyring, setup, teardown, NULL},
         {"after rotations all older records stay readable", test_rotation, setup, teardown, NULL},
+        {"only a keyring under the same root key is followed, and none while sealed", test_following, setup, teardown,
+         NULL},
         {"a MAC is bound to its purpose", test_mac, setup, teardown, NULL},
         {"names and data that are too long are refused", test_names_too_long, setup, teardown, NULL},
         {"sealing and rotating wait for the calls of other threads", test_threads, setup, teardown, NULL},

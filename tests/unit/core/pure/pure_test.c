@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/cidr.h"
 #include "core/field.h"
+#include "core/rotate.h"
 #include "core/router.h"
 
 #include <cmocka.h> /* last: its macro fail() would hide ours */
@@ -182,6 +183,28 @@ static void what_is_no_block_is_refused(void **state)
     assert_true(cidr_is_valid("::1"));
 }
 
+/* ---- Rotation ---- */
+
+#define DAY_MS (INT64_C(24) * 3600 * 1000)
+
+static void a_term_is_replaced_by_use_or_age(void **state)
+{
+    (void)state;
+    struct rotate_config by_use = {.enabled = true, .max_operations = 1000}, by_age = by_use, off = by_use;
+    by_age.interval_s = 2 * 24 * 3600;
+    off.enabled = false;
+    off.interval_s = 1;
+    struct rotate_status new = {.installed_ms = DAY_MS, .records = 999},
+                         used = {.installed_ms = DAY_MS, .records = 1000};
+    assert_false(rotate_is_due(&by_use, &new, 1000 * DAY_MS));
+    assert_true(rotate_is_due(&by_use, &used, DAY_MS));
+    assert_false(rotate_is_due(&by_age, &new, 3 * DAY_MS - 1));
+    assert_true(rotate_is_due(&by_age, &new, 3 * DAY_MS));
+    assert_true(rotate_is_due(&by_age, &used, DAY_MS));
+    assert_false(rotate_is_due(&by_age, &new, 0)); /* the clock was set back */
+    assert_false(rotate_is_due(&off, &used, 1000 * DAY_MS));
+}
+
 static const struct CMUnitTest tests[] = {
     {"a path finds its row, and its names", a_path_finds_its_row, NULL, NULL, NULL},
     {"a path of no row is not found, one of another operation unsupported",
@@ -191,6 +214,8 @@ static const struct CMUnitTest tests[] = {
     {"parameters of a wrong type are refused", parameters_of_a_wrong_type_are_refused, NULL, NULL, NULL},
     {"a block has its addresses and no others", a_block_has_its_addresses_and_no_others, NULL, NULL, NULL},
     {"what is no block of addresses is refused", what_is_no_block_is_refused, NULL, NULL, NULL},
+    {"a term is replaced when it was used enough or is old enough, unless that is off",
+     a_term_is_replaced_by_use_or_age, NULL, NULL, NULL},
 };
 
 int main(void)
