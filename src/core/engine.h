@@ -75,6 +75,15 @@ struct route {
     int (*exists)(struct request *req, bool *ret_exists);
 };
 
+/*
+ * What bounds a renewal, in seconds; 0: nothing. It comes as it was when the token or the lease was made, and goes as
+ * it is now.
+ */
+struct renew_terms {
+    int64_t ttl_s, max_ttl_s;
+    int64_t period_s, explicit_max_ttl_s; /* of tokens alone */
+};
+
 enum engine_kind { ENGINE_SECRET, ENGINE_AUTH, ENGINE_SYSTEM };
 
 struct engine {
@@ -93,8 +102,8 @@ struct engine {
      * more than once, also for what was never made: "it is not there" is OK. Other codes: it will be tried again.
      */
     int (*revoke)(struct request *req, const json_t *data);
-    /* Whether a lease, or for auth methods a token, may live longer; may lower *ttl_s or *max_ttl_s. NULL: it may. */
-    int (*renew)(struct request *req, const json_t *data, int64_t *ttl_s, int64_t *max_ttl_s);
+    /* Whether a lease, or for auth methods a token, may live longer, and within what bounds. NULL: it may. */
+    int (*renew)(struct request *req, const json_t *data, struct renew_terms *renewal);
     bool no_leases_by_renew; /* leases of this engine cannot be renewed */
 };
 

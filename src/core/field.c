@@ -265,7 +265,8 @@ static void warn_of(struct request *req, const json_t *names, const char *senten
 
 void field_warn(struct request *req)
 {
-    if (req->route->fields == NULL || !req->has_reply)
+    bool has_body = req->has_reply || req->auth.is_set || req->auth_reply != NULL || req->warnings != NULL;
+    if (req->route->fields == NULL || !has_body)
         return;
     json_t *unknown = json_array(), *replaced = json_array(), *value;
     const char *name;

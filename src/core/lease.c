@@ -295,8 +295,8 @@ const struct mount *lease_mount(struct request *req, const char *uuid)
 }
 
 /* What the lease's own engine says of a longer life: for that call, the request is one to its mount. */
-static int ask_engine(struct request *req, const struct lease *lease, const struct mount *mount, int64_t *ttl_s,
-                      int64_t *max_ttl_s)
+static int ask_engine(struct request *req, const struct lease *lease, const struct mount *mount,
+                      struct renew_terms *renewal)
 {
     if (mount == NULL || mount->engine == NULL || mount->is_tainted || mount->engine->no_leases_by_renew)
         return fail(req, ERR_INVALID, "lease is not renewable");
@@ -304,7 +304,7 @@ static int ask_engine(struct request *req, const struct lease *lease, const stru
         return OK;
     const struct mount *own = req->mount;
     req->mount = mount;
-    int rc = mount->engine->renew(req, lease->data, ttl_s, max_ttl_s);
+    int rc = mount->engine->renew(req, lease->data, renewal);
     req->mount = own;
     return rc;
 }
@@ -312,18 +312,19 @@ static int ask_engine(struct request *req, const struct lease *lease, const stru
 int lease_renew(struct request *req, struct lease *lease, int64_t increment_s)
 {
     const struct mount *mount = lease_mount(req, lease->mount_uuid);
-    int64_t now_s = lease_now_s(req), ttl_s = lease->base_ttl_s, max_s = lease->max_ttl_s;
+    struct renew_terms renewal = {.ttl_s = lease->base_ttl_s, .max_ttl_s = lease->max_ttl_s};
+    int64_t now_s = lease_now_s(req);
 
     if (lease->state != LEASE_ACTIVE || lease->expires_s <= now_s)
         return fail(req, ERR_INVALID, "lease expired");
     if (!lease->renewable)
         return fail(req, ERR_INVALID, "lease is not renewable");
-    int rc = ask_engine(req, lease, mount, &ttl_s, &max_s);
+    int rc = ask_engine(req, lease, mount, &renewal);
     if (rc != OK)
         return rc;
     struct ttl_wish wish = {.increment_s = increment_s,
-                            .backend_ttl_s = ttl_s,
-                            .backend_max_s = max_s,
+                            .backend_ttl_s = renewal.ttl_s,
+                            .backend_max_s = renewal.max_ttl_s,
                             .start_s = lease->issued_s,
                             .now_s = now_s,
                             .mount = mount};

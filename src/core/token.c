@@ -176,7 +176,7 @@ static void describe_times(const struct request *req, const struct token *token,
     json_object_set_new(data, "expire_time", token->expires_s != 0 ? time_text(token->expires_s) : json_null());
     json_object_set_new(data, "ttl", json_integer(left > 0 ? left : 0));
     json_object_set_new(data, "explicit_max_ttl", json_integer(token->explicit_max_ttl_s));
-    if (token->expires_s != 0) {
+    if (token->expires_s != 0 || strcmp(token->path, "auth/token/root") != 0) {
         json_object_set_new(data, "issue_time", time_text(token->created_s));
         json_object_set_new(data, "renewable", json_boolean(token->renewable));
     }

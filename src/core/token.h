@@ -54,6 +54,7 @@ struct token_order {
     json_t *meta, *internal, *bound_cidrs;
     const struct mount *mount; /* whose limits hold; NULL: auth/token/'s */
     int64_t ttl_s, max_ttl_s, period_s, explicit_max_ttl_s, num_uses;
+    int64_t role_period_s, role_explicit_max_ttl_s; /* of a role, which renewing asks anew: the lesser holds */
     bool not_renewable;
     bool is_exact;      /* lives for ttl_s, whatever the mounts' maximum */
     bool never_expires; /* root */

@@ -94,8 +94,14 @@ static int write_token(struct request *req, const char *hash, const json_t *reco
 static int check_chosen_id(struct request *req, const char *id, const char *hash)
 {
     json_t *record;
-    if (id[0] == '\0' || strpbrk(id, "./ ") != NULL || strlen(id) > 128)
-        return fail(req, ERR_INVALID, "custom token ID cannot have the 'hvs.' prefix, '.', '/' or blanks");
+    static const char *const prefixes[] = {"hvs.", "hvb.", "s.", "b.", "r."};
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+        if (strncmp(id, prefixes[i], strlen(prefixes[i])) == 0)
+            return fail(req, ERR_INVALID, "custom token ID cannot have the '%s' prefix", prefixes[i]);
+    if (strchr(id, '.') != NULL)
+        return fail(req, ERR_INVALID, "custom token ID cannot have a '.' in the value");
+    if (strpbrk(id, " \t") != NULL || strlen(id) > 128)
+        return fail(req, ERR_INVALID, "custom token ID cannot have blanks, nor more than 128 bytes");
     int rc = txn_get(req->txn, token_path(req, "id", hash), &record);
     if (rc == OK) {
         json_decref(record);
@@ -104,13 +110,18 @@ static int check_chosen_id(struct request *req, const char *id, const char *hash
     return rc == ERR_NOTFOUND ? OK : rc;
 }
 
+static int64_t lesser(int64_t a, int64_t b)
+{
+    return a > 0 && (b == 0 || a < b) ? a : b;
+}
+
 static int grant_ttl(struct request *req, const struct token_order *order, int64_t now_s, int64_t *ret_ttl_s)
 {
     const struct ttl_wish wish = {
         .backend_ttl_s = order->ttl_s,
         .backend_max_s = order->max_ttl_s,
-        .period_s = order->period_s,
-        .explicit_max_s = order->explicit_max_ttl_s,
+        .period_s = lesser(order->period_s, order->role_period_s),
+        .explicit_max_s = lesser(order->explicit_max_ttl_s, order->role_explicit_max_ttl_s),
         .start_s = now_s,
         .now_s = now_s,
         .mount = order->mount,
@@ -211,15 +222,18 @@ static const struct mount *mount_of(struct request *req, const struct token *tok
 }
 
 /* The method may refuse (its role is gone) or lower the limits. It reads its own mount's storage for that. */
-static int ask_method(struct request *req, const struct token *token, const struct mount *mount, int64_t *ttl_s,
-                      int64_t *max_ttl_s)
+static int ask_method(struct request *req, const struct token *token, const struct mount *mount,
+                      struct renew_terms *renewal)
 {
     if (token->internal == NULL || mount == NULL || mount->engine == NULL || mount->engine->renew == NULL)
         return OK;
     const struct mount *was = req->mount;
     req->mount = mount;
-    int rc = mount->engine->renew(req, token->internal, ttl_s, max_ttl_s);
+    int rc = mount->engine->renew(req, token->internal, renewal);
     req->mount = was;
+    if (rc == ERR_INTERNAL)
+        return fail(req, rc, "1 error occurred:\n\t* failed to renew entry: %s\n\n",
+                    arena_strdup(&req->arena, req->err.text));
     return rc;
 }
 
@@ -244,16 +258,22 @@ int token_renew(struct request *req, struct token *token, const char *client_tok
     if (token->expires_s == 0 || !token->renewable)
         return fail(req, ERR_INVALID, "lease is not renewable");
     const struct mount *mount = mount_of(req, token);
-    int64_t ttl_s = token->creation_ttl_s, max_ttl_s = token->max_ttl_s;
-    int rc = ask_method(req, token, mount, &ttl_s, &max_ttl_s);
+    struct renew_terms renewal = {
+        .ttl_s = token->creation_ttl_s,
+        .max_ttl_s = token->max_ttl_s,
+        .period_s = token->period_s,
+        .explicit_max_ttl_s = token->explicit_max_ttl_s,
+    };
+    int64_t ttl_s;
+    int rc = ask_method(req, token, mount, &renewal);
     if (rc != OK)
         return rc;
     struct ttl_wish wish = {
         .increment_s = increment_s,
-        .backend_ttl_s = ttl_s,
-        .backend_max_s = max_ttl_s,
-        .period_s = token->period_s,
-        .explicit_max_s = token->explicit_max_ttl_s,
+        .backend_ttl_s = renewal.ttl_s,
+        .backend_max_s = renewal.max_ttl_s,
+        .period_s = renewal.period_s,
+        .explicit_max_s = renewal.explicit_max_ttl_s,
         .start_s = token->created_s,
         .now_s = lease_now_s(req),
         .mount = mount,

@@ -126,14 +126,18 @@ static int check_numbers(struct request *req, const json_t *record)
     return OK;
 }
 
-int token_params_take(struct request *req, json_t *record, const struct token_alias *aliases)
+int token_params_take_values(struct request *req, json_t *record, const struct token_alias *aliases)
 {
     take_values(req, record, aliases);
     int rc = check_policies(req, record);
     if (rc == OK)
         rc = check_cidrs(req, record);
-    if (rc == OK)
-        rc = check_numbers(req, record);
+    return rc == OK ? check_numbers(req, record) : rc;
+}
+
+int token_params_take(struct request *req, json_t *record, const struct token_alias *aliases)
+{
+    int rc = token_params_take_values(req, record, aliases);
     return rc == OK ? check_type(req, record) : rc;
 }
 
@@ -168,14 +172,14 @@ void token_params_describe(const json_t *record, const struct token_alias *alias
 
 /* ---- Using ---- */
 
-json_t *token_params_policies(const json_t *record)
+json_t *token_policies_clean(const json_t *names)
 {
     struct arena arena;
     json_t *policies = json_array();
     const json_t *name;
     size_t i;
     arena_init(&arena);
-    json_array_foreach(json_list_at(record, "token_policies"), i, name)
+    json_array_foreach(names, i, name)
     {
         const char *text = folded(&arena, json_string_value(name));
         if (text[0] != '\0')
@@ -185,6 +189,11 @@ json_t *token_params_policies(const json_t *record)
     json_t *sorted = json_list_sorted(policies);
     json_decref(policies);
     return sorted;
+}
+
+json_t *token_params_policies(const json_t *record)
+{
+    return token_policies_clean(json_list_at(record, "token_policies"));
 }
 
 /* Without a list of addresses, a strictly bound token is bound to the one it was asked for from. */
@@ -210,11 +219,12 @@ void token_params_grant(struct request *req, const json_t *record)
     grant->is_set = true;
 }
 
-void token_params_limits(const json_t *record, int64_t *ttl_s, int64_t *max_ttl_s)
+void token_params_limits(const json_t *record, struct renew_terms *renewal)
 {
     int64_t ttl = json_int(record, "token_ttl", 0), max = json_int(record, "token_max_ttl", 0);
     if (ttl > 0)
-        *ttl_s = ttl;
-    if (max > 0 && (*max_ttl_s <= 0 || max < *max_ttl_s))
-        *max_ttl_s = max;
+        renewal->ttl_s = ttl;
+    if (max > 0 && (renewal->max_ttl_s <= 0 || max < renewal->max_ttl_s))
+        renewal->max_ttl_s = max;
+    renewal->period_s = json_int(record, "token_period", 0);
 }

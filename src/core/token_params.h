@@ -40,13 +40,17 @@ struct token_alias {
  * rest. ERR_INVALID with Vault's sentences. A record that fails is half changed: do not write it.
  */
 int token_params_take(struct request *req, json_t *record, const struct token_alias *aliases) MUST_CHECK;
+/* The same, but for token_type, which is taken as it is: for who has rules of its own about it. */
+int token_params_take_values(struct request *req, json_t *record, const struct token_alias *aliases) MUST_CHECK;
 /* Adds them to an answer; what was never given has its default. */
 void token_params_describe(const json_t *record, const struct token_alias *aliases, json_t *data);
 /* Sets what a login grants by them: policies in lower case, limits, addresses. */
 void token_params_grant(struct request *req, const json_t *record);
-/* What renewing a token must keep to now: ttl or period, and max. */
-void token_params_limits(const json_t *record, int64_t *ttl_s, int64_t *max_ttl_s);
+/* What renewing a token must keep to now: ttl, period and max. */
+void token_params_limits(const json_t *record, struct renew_terms *renewal);
 /* The policies as a token has them: lower case, sorted, each once. A new reference. */
 json_t *token_params_policies(const json_t *record);
+/* Names of policies as tokens have them: lower case, without blanks around them, sorted, each once. A new reference. */
+json_t *token_policies_clean(const json_t *names);
 
 #endif

@@ -77,6 +77,63 @@ def test_a_chosen_id_works_and_is_warned_of(server, root, unique):
     root.write("auth/token/create", id="with.dot").refused(400)
 
 
+@pytest.mark.parametrize("chosen", ["s.mine", "hvs.mine", "b.mine"])
+def test_a_chosen_id_does_not_look_like_one_of_the_server_s(root, chosen):
+    root.write("auth/token/create", id=chosen).refused(400, f"cannot have the '{chosen.split('.')[0]}.' prefix")
+
+
+def test_a_child_without_a_wish_has_just_what_its_parent_has(server, root):
+    parent = create(root, policies=["root-less", "x"], no_default_policy=True)
+    root.write("sys/policies/acl/x", policy='path "auth/token/create" { capabilities = ["update", "sudo"] }').ok(204)
+    assert create(as_token(server, parent))["policies"] == ["root-less", "x"]
+    assert create(as_token(server, parent), policies=["y"])["policies"] == ["default", "y"]
+
+
+def test_a_child_is_bound_to_its_parent_s_addresses_and_an_orphan_is_not(server, root, unique):
+    root.write("sys/policies/acl/maker", policy='path "auth/token/create*" { capabilities = ["update"] }').ok(204)
+    root.write(f"auth/token/roles/{unique}", allowed_policies="maker", token_bound_cidrs="127.0.0.0/8").ok(204)
+    parent = as_token(server, create(root, kind=f"create/{unique}"))
+    bound = [root.write("auth/token/lookup", token=create(parent, kind=kind)["client_token"]).data.get("bound_cidrs")
+             for kind in ("create", "create-orphan")]
+    assert bound == [["127.0.0.0/8"], None]
+
+
+def test_what_is_not_known_of_a_new_token_is_warned_of(root):
+    answer = root.write("auth/token/create", policies=["default"], foo=1).ok(200)
+    assert "Endpoint ignored these unrecognized parameters: [foo]" in answer.warnings
+
+
+@pytest.mark.parametrize("options, sentence", [
+    ({"ttl": "-1h"}, "ttl must be positive"), ({"lease": "-1h"}, "lease must be positive"),
+    ({"period": "-1h"}, "period must be positive"), ({"explicit_max_ttl": "-1h"}, "explicit_max_ttl must be positive"),
+    ({"ttl": "x"}, 'time: invalid duration "x"'), ({"num_uses": -1}, "number of uses cannot be negative"),
+    ({"type": "x"}, "invalid 'token_type' value"), ({"policies": ["response-wrapping"]}, "cannot assign policy")])
+def test_a_token_that_makes_no_sense_is_refused_with_the_reason(root, options, sentence):
+    root.write("auth/token/create", **options).refused(400, sentence)
+
+
+def test_a_root_token_that_ends_makes_none_that_does_not(server, root):
+    ends = as_token(server, create(root, ttl="1h"))
+    ends.write("auth/token/create").refused(400, "expiring root tokens cannot create non-expiring root tokens")
+    assert create(ends, ttl="2h")["lease_duration"] == 7200
+
+
+@pytest.mark.parametrize("verb", ["lookup-accessor", "renew-accessor", "revoke-accessor"])
+def test_a_missing_accessor_is_said_to_be_missing(root, verb):
+    root.write(f"auth/token/{verb}").refused(400, "1 error occurred:\n\t* missing accessor\n\n")
+
+
+def test_an_accessor_of_nobody(root):
+    for verb in ("lookup-accessor", "renew-accessor"):
+        root.write(f"auth/token/{verb}", accessor="nonsense").refused(400, "invalid accessor")
+    answer = root.write("auth/token/revoke-accessor", accessor="nonsense").ok(200)
+    assert answer.warnings == ["No token found with this accessor"]
+
+
+def test_tidying_is_accepted(root):
+    assert root.write("auth/token/tidy").ok(202).warnings
+
+
 def test_lookup_by_accessor_does_not_tell_the_token(root):
     auth = create(root)
     seen = root.write("auth/token/lookup-accessor", accessor=auth["accessor"]).ok(200).data
@@ -252,6 +309,14 @@ def test_revoke_orphan_spares_the_children(server, root):
     root.write("auth/token/revoke-orphan", token=parent["client_token"]).ok(204)
     assert not is_alive(server, parent)
     assert as_token(server, child).read("auth/token/lookup-self").ok(200).data["orphan"] is True
+
+
+def test_revoke_orphan_needs_sudo(policy_token, root):
+    auth = create(root)
+    revoker = policy_token('path "auth/token/revoke-orphan" { capabilities = ["update"] }')
+    revoker.write("auth/token/revoke-orphan", token=auth["client_token"]).refused(
+        400, "root or sudo privileges required to revoke and orphan")
+    root.write("auth/token/revoke-orphan", token="nonsense").refused(400, "token to revoke not found")
 
 
 def test_a_family_of_many_dies_whole(server, root):

@@ -70,7 +70,7 @@ int approle_login(struct request *req)
     return rc;
 }
 
-int approle_renew(struct request *req, const json_t *data, int64_t *ttl_s, int64_t *max_ttl_s)
+int approle_renew(struct request *req, const json_t *data, struct renew_terms *renewal)
 {
     const char *name = json_str(data, "role_name", "");
     const json_t *role;
@@ -78,6 +78,6 @@ int approle_renew(struct request *req, const json_t *data, int64_t *ttl_s, int64
     if (rc == ERR_NOTFOUND)
         return fail(req, ERR_INTERNAL, "role \"%s\" does not exist during renewal", name);
     if (rc == OK)
-        token_params_limits(role, ttl_s, max_ttl_s);
+        token_params_limits(role, renewal);
     return rc;
 }

@@ -72,6 +72,6 @@ int secret_tidy(struct request *req);
 /* ---- approle_login.c ---- */
 
 int approle_login(struct request *req);
-int approle_renew(struct request *req, const json_t *data, int64_t *ttl_s, int64_t *max_ttl_s);
+int approle_renew(struct request *req, const json_t *data, struct renew_terms *renewal);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "auth/token/create.h"
+#include "auth/token/role.h"
 #include "core/request.h"
 #include "core/token.h"
 #include "storage/txn.h"
@@ -40,12 +41,15 @@ static int lookup_self(struct request *req)
     return OK;
 }
 
+/* The form that clients know of what is wrong with an accessor. */
 static int by_accessor(struct request *req, struct token **ret_token)
 {
     const char *accessor = field_str(req, "accessor", "");
-    if (accessor[0] == '\0')
-        return fail(req, ERR_INVALID, "missing accessor");
-    return token_lookup_accessor(req, accessor, ret_token);
+    int rc = accessor[0] != '\0' ? token_lookup_accessor(req, accessor, ret_token)
+                                 : fail(req, ERR_INVALID, "missing accessor");
+    if (rc == ERR_INVALID)
+        return fail(req, rc, "1 error occurred:\n\t* %s\n\n", arena_strdup(&req->arena, req->err.text));
+    return rc;
 }
 
 static int lookup_accessor(struct request *req)
@@ -119,7 +123,7 @@ static int revoke_accessor(struct request *req)
 {
     struct token *token;
     int rc = by_accessor(req, &token);
-    if (rc == ERR_INVALID && field_given(req, "accessor")) {
+    if (rc == ERR_INVALID && field_str(req, "accessor", "")[0] != '\0') {
         reply_warn(req, "No token found with this accessor");
         return OK;
     }
@@ -132,16 +136,39 @@ static int revoke_orphan(struct request *req)
     const char *id = field_str(req, "token", "");
     if (id[0] == '\0')
         return fail(req, ERR_INVALID, "missing token ID");
+    if (!req->has_sudo)
+        return fail(req, ERR_INVALID, "root or sudo privileges required to revoke and orphan");
     int rc = token_lookup(req, id, &token);
     if (rc == ERR_DENIED)
         return fail(req, ERR_INVALID, "token to revoke not found");
     return rc == OK ? token_revoke_orphan(req, token) : rc;
 }
 
+/*
+ * A token and all by which it is found are written, and removed, in one transaction; and what ends is removed by the
+ * active node. There is nothing dangling to look for.
+ */
+static int tidy(struct request *req)
+{
+    reply_data(req, NULL);
+    reply_warn(req, "There is nothing to tidy: tokens are removed together with all that refers to them.");
+    reply_status(req, 202);
+    return OK;
+}
+
+#define ROLE "roles/:role_name"
+
 static const struct route routes[] = {
     {"create", OP_UPDATE, token_create_child, 0, "Create a child of the calling token.", token_create_fields, NULL},
     {"create-orphan", OP_UPDATE, token_create_no_parent, 0, "Create a token without a parent.", token_create_fields,
      NULL},
+    {"create/:role_name", OP_UPDATE, token_create_by_role, 0, "Create a token as a role says.", token_create_fields,
+     NULL},
+    {"roles/", OP_LIST, token_role_list, 0, "The roles.", NULL, NULL},
+    {ROLE, OP_READ, token_role_read, 0, "What tokens of a role may be.", token_role_fields, NULL},
+    {ROLE, OP_UPDATE, token_role_write, 0, "Say what tokens of a role may be.", token_role_fields, token_role_exists},
+    {ROLE, OP_DELETE, token_role_delete, 0, "Delete a role; its tokens live on, and are not renewed.",
+     token_role_fields, NULL},
     {"lookup", OP_UPDATE, lookup, 0, "What a token is.", token_fields, NULL},
     {"lookup", OP_READ, lookup, 0, "What a token is.", token_fields, NULL},
     {"lookup-self", OP_READ, lookup_self, 0, "What the calling token is.", NULL, NULL},
@@ -154,8 +181,9 @@ static const struct route routes[] = {
     {"revoke", OP_UPDATE, revoke, ROUTE_FREES, "End a token and all that was made with it.", token_fields, NULL},
     {"revoke-self", OP_UPDATE, revoke_self, ROUTE_FREES, "End the calling token.", NULL, NULL},
     {"revoke-accessor", OP_UPDATE, revoke_accessor, ROUTE_FREES, "End an accessor's token.", token_fields, NULL},
-    {"revoke-orphan", OP_UPDATE, revoke_orphan, ROUTE_SUDO | ROUTE_FREES, "End a token; its children live on.",
+    {"revoke-orphan", OP_UPDATE, revoke_orphan, ROUTE_FREES, "End a token; its children live on. Needs sudo.",
      token_fields, NULL},
+    {"tidy", OP_UPDATE, tidy, 0, "Kept for clients that call it: nothing is ever left over.", NULL, NULL},
     {0},
 };
 
@@ -164,4 +192,5 @@ const struct engine token_engine = {
     .kind = ENGINE_AUTH,
     .description = "token based credentials",
     .routes = routes,
+    .renew = token_role_renew,
 };

@@ -183,7 +183,7 @@ static int login(struct request *req)
     return OK;
 }
 
-static int renew(struct request *req, const json_t *data, int64_t *ttl_s, int64_t *max_ttl_s)
+static int renew(struct request *req, const json_t *data, struct renew_terms *renewal)
 {
     json_t *user;
     int rc = load_user(req, json_str(data, "username", ""), &user);
@@ -196,7 +196,7 @@ static int renew(struct request *req, const json_t *data, int64_t *ttl_s, int64_
     json_decref(policies);
     if (!same)
         return fail(req, ERR_INTERNAL, "policies have changed, not renewing");
-    token_params_limits(user, ttl_s, max_ttl_s);
+    token_params_limits(user, renewal);
     return OK;
 }
 

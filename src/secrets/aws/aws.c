@@ -55,15 +55,15 @@ static int aws_revoke(struct request *req, const json_t *data)
     return OK; /* what STS gave out ends by itself, and not before */
 }
 
-static int aws_renew(struct request *req, const json_t *data, int64_t *ttl_s, int64_t *max_ttl_s)
+static int aws_renew(struct request *req, const json_t *data, struct renew_terms *renewal)
 {
     int64_t ttl = 0, max = 0;
     (void)data;
     int rc = aws_config_terms(req, &ttl, &max);
     if (rc == OK && ttl > 0)
-        *ttl_s = ttl;
+        renewal->ttl_s = ttl;
     if (rc == OK && max > 0)
-        *max_ttl_s = max;
+        renewal->max_ttl_s = max;
     return rc;
 }
 

@@ -15,6 +15,7 @@
 #include "base/duration.h"
 #include "base/encoding.h"
 #include "base/file.h"
+#include "base/glob.h"
 #include "base/json.h"
 #include "base/pool.h"
 #include "base/secret.h"
@@ -40,6 +41,21 @@ static void durations_are_read(void **state)
         assert_int_equal(duration_parse_ns(good[i].text, &ns), OK);
         assert_int_equal(ns, good[i].ns);
     }
+}
+
+static void a_star_stands_for_any_text(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern, *text;
+        bool fits;
+    } cases[] = {{"a", "a", true},     {"a", "ab", false},        {"", "", true},          {"", "a", false},
+                 {"*", "", true},      {"*", "any", true},        {"a*", "a", true},       {"a*", "ba", false},
+                 {"*a", "bba", true},  {"a*c", "abcbc", true},    {"a*c", "abcb", false},  {"*b*", "abc", true},
+                 {"a**b", "ab", true}, {"*ab*ab", "abab", true},  {"*aab", "aaaab", true}, {"a?", "ab", false},
+                 {"[a]", "a", false},  {"a*b*c", "aXbYcZ", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_int_equal(glob_fits(cases[i].pattern, cases[i].text), cases[i].fits);
 }
 
 static void what_is_no_duration_is_refused(void **state)
@@ -265,6 +281,8 @@ static void a_pool_runs_everything_before_it_ends(void **state)
 static const struct CMUnitTest tests[] = {
     {"durations are read as seconds, days and Go's form", durations_are_read, NULL, NULL, NULL},
     {"what is no duration, or too long a one, is refused", what_is_no_duration_is_refused, NULL, NULL, NULL},
+    {"a star in a pattern stands for any text, and nothing else is special", a_star_stands_for_any_text, NULL, NULL,
+     NULL},
     {"durations are printed as Go prints them", durations_are_printed_as_go_does, NULL, NULL, NULL},
     {"a time is the same after printing and reading it", times_survive_printing, NULL, NULL, NULL},
     {"base64 is read with and without padding, and nothing else is", base64_is_read_with_and_without_padding, NULL,
