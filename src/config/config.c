@@ -73,7 +73,6 @@ static const struct config_key config_keys[] = {
     {"ha_backend", KEY_WARN, 0, NULL},
     {"disable_clustering", KEY_WARN, 0, NULL},
     {"disable_printable_check", KEY_WARN, 0, NULL},
-    {"user_lockout", KEY_WARN, 0, NULL},
     {"service_registration", KEY_WARN, 0, NULL},
     {"plugin", KEY_WARN, 0, NULL},
     {"kms_library", KEY_WARN, 0, NULL},
@@ -113,6 +112,8 @@ static int read_item(const char *file, const struct hcl_item *item, struct setti
         return config_read_seal(file, item, config, err);
     if (strcmp(item->key, "telemetry") == 0)
         return config_read_telemetry(file, item, config, err);
+    if (strcmp(item->key, "user_lockout") == 0)
+        return config_read_lockout(file, item, config, err);
     if (strcmp(item->key, "audit") == 0 || strcmp(item->key, "initialize") == 0)
         return refuse_block(file, item, err);
     for (const struct config_key *key = file_keys; key->name != NULL; key++) {
@@ -197,6 +198,19 @@ static const char *environment(const char *name, char *ret_full, size_t size)
     return NULL;
 }
 
+/* For whoever is locked out of the settings, too. Any value but "false" and "0". */
+static void read_lockout_switch(struct config *config)
+{
+    char name[64];
+    const char *value = environment("DISABLE_USER_LOCKOUT", name, sizeof name);
+
+    if (value == NULL || strcmp(value, "false") == 0 || strcmp(value, "0") == 0)
+        return;
+    if (config->user_lockout == NULL)
+        config->user_lockout = json_object();
+    json_object_set_new(config->user_lockout, "disable", json_true());
+}
+
 static int read_environment(struct config *config, struct err *err)
 {
     const struct {
@@ -221,6 +235,7 @@ static int read_environment(struct config *config, struct err *err)
         free(*variables[i].text);
         *variables[i].text = strdup(value);
     }
+    read_lockout_switch(config);
     return OK;
 }
 
@@ -312,6 +327,7 @@ void config_free(struct config *config)
     free(config->node_id);
     json_decref(config->retry_join);
     json_decref(config->seal);
+    json_decref(config->user_lockout);
     free(config->api_addr);
     free(config->cluster_addr);
     free(config->cluster_name);

@@ -56,12 +56,14 @@ struct config {
     const char *seal_type;             /* "shamir", "static"; NULL: not given */
     json_t *seal;                      /* its settings: texts by Vault's names; or NULL */
     int64_t election_ms, heartbeat_ms; /* Coffer's own, in the storage stanza; 0: not given */
+    json_t *user_lockout;              /* by type: settings as of a mount (core/lockout.h); or NULL */
 };
 
 /*
  * Reads files, and directories' *.hcl and *.json in order of name, into one configuration; later ones win. Then
  * the environment (COFFER_API_ADDR, VAULT_API_ADDR, BAO_API_ADDR; …CLUSTER_ADDR, …RAFT_NODE_ID, …RAFT_PATH,
- * …LOG_LEVEL). Unknown keys are warned of in the log, with file and line. Errors: ERR_INVALID, "file:line: …".
+ * …LOG_LEVEL, …DISABLE_USER_LOCKOUT). Unknown keys are warned of in the log, with file and line. Errors: ERR_INVALID,
+ * "file:line: …".
  */
 int config_load(const char *const *paths, size_t n, struct config **ret_config, struct err *err) MUST_CHECK;
 void config_free(struct config *config);

@@ -22,6 +22,9 @@ int config_read_telemetry(const char *file, const struct hcl_item *item, struct 
                           struct err *err) MUST_CHECK;
 int config_read_listener_telemetry(const char *file, const struct hcl_item *item, struct config_listener *listener,
                                    struct err *err) MUST_CHECK;
+/* Adds to user_lockout; what an earlier stanza said of the same type is forgotten. */
+int config_read_lockout(const char *file, const struct hcl_item *item, struct config *config,
+                        struct err *err) MUST_CHECK;
 /* Sets the seal; a second one is refused. */
 int config_read_seal(const char *file, const struct hcl_item *item, struct config *config, struct err *err) MUST_CHECK;
 

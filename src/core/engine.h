@@ -129,6 +129,16 @@ json_t *field_json(const struct request *req, const char *name);
 /* The whole body or query as sent (an object, maybe empty); borrowed. */
 json_t *request_data(const struct request *req);
 
+/* ---- ROUTE_LOGIN: who is asked for; see lockout.h ---- */
+
+/*
+ * Before the secret is looked at. exists: somebody has the name. ERR_DENIED, said, while it is locked out: the secret
+ * must not be looked at then.
+ */
+int login_as(struct request *req, const char *alias, bool exists) MUST_CHECK;
+/* The secret is wrong: counts, and returns code with the sentence, as fail() does. */
+int login_refuse(struct request *req, int code, const char *sentence);
+
 /* ---- The mount's storage. Paths are relative to the mount: "roles/x". Errors as in storage/txn.h, already said. ----
  */
 

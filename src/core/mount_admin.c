@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/secret.h"
 #include "core/core_private.h"
+#include "core/lockout.h"
 #include "core/mount_private.h"
 #include "core/request.h"
 
@@ -120,10 +121,14 @@ static int read_ttls(struct request *req, const json_t *config, json_t *row)
 }
 
 /* The settings that are kept as they were given, for those who read them (audit, listing, the UI). */
-static const char *const kept_settings[] = {
-    "force_no_cache",     "audit_non_hmac_request_keys", "audit_non_hmac_response_keys",
-    "listing_visibility", "passthrough_request_headers", "allowed_response_headers",
-    "token_type",         "user_lockout_config",         NULL};
+static const char *const kept_settings[] = {"force_no_cache",
+                                            "audit_non_hmac_request_keys",
+                                            "audit_non_hmac_response_keys",
+                                            "listing_visibility",
+                                            "passthrough_request_headers",
+                                            "allowed_response_headers",
+                                            "token_type",
+                                            NULL};
 
 static int read_settings(struct request *req, const json_t *params, json_t *row)
 {
@@ -137,6 +142,9 @@ static int read_settings(struct request *req, const json_t *params, json_t *row)
         if (value != NULL && !json_is_null(value))
             json_object_set(config, kept_settings[i], value);
     }
+    int rc = lockout_tune(req, json_object_get(params, "user_lockout_config"), row);
+    if (rc != OK)
+        return rc;
     const char *visibility = json_str(config, "listing_visibility", "");
     if (strcmp(visibility, "") != 0 && strcmp(visibility, "hidden") != 0 && strcmp(visibility, "unauth") != 0)
         return fail(req, ERR_INVALID, "invalid value for listing_visibility: %s", visibility);

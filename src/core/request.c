@@ -62,6 +62,7 @@ void request_forget(struct request *req)
     json_decref(req->auth.internal);
     json_decref(req->auth.bound_cidrs);
     req->auth = (struct auth_grant){.is_set = false};
+    req->login = (struct login){.path = NULL};
     for (size_t i = 0; i < req->n_owned; i++)
         json_decref(req->owned[i]);
     req->n_owned = 0;

@@ -45,6 +45,14 @@ struct auth_grant {
     bool is_set;
 };
 
+/* Of a login: whom it is asked for; see lockout.h. */
+struct login {
+    const char *alias, *mac;
+    const char *path; /* of the count, in the mount's storage; NULL: nobody is counted */
+    bool has_failed;  /* there is a count */
+    bool is_refused;  /* the secret was wrong */
+};
+
 struct request {
     struct core *core;
     struct arena arena;
@@ -116,6 +124,7 @@ struct request {
     json_t *warnings;
     int64_t lease_duration_s;
     struct lease *lease; /* the lease that this request made */
+    struct login login;
     struct auth_grant auth;
     json_t *auth_reply;            /* the `auth` object of the envelope */
     const struct wrapped *rewraps; /* the answer was wrapped before; see wrapping.h */

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "core/core_private.h"
+#include "core/lockout.h"
 #include "core/request_private.h"
 #include "core/token.h"
 
@@ -31,22 +32,42 @@ static void drop_result(struct request *req)
     req->lease = NULL;
 }
 
-/* A failed request leaves nothing behind but the use of its token, which counts however the request ended. */
-enum step_result step_settle(struct request *req)
+static void count_use(struct request *req)
 {
-    if (req->rc == OK || req->txn == NULL)
-        return NEXT;
-    bool counted = req->token != NULL && req->token->num_uses != 0 && !req->use_is_taken;
-    drop_result(req);
-    txn_free(req->txn);
-    req->txn = NULL;
-    if (!counted || txn_begin(req->core->store, req->core->barrier, &req->txn, NULL) != OK)
-        return NEXT;
     struct err said = req->err;
     if (token_lookup(req, req->client_token, &req->token) != OK || token_use(req, req->token) != OK ||
         token_leave(req, req->token) != OK)
         log_debug("core", "a failed request's token was gone before its use could be counted");
     req->err = said;
+}
+
+/* A failure that cannot be counted is not told either: the answer is why it cannot. */
+static void count_failure(struct request *req)
+{
+    int rc = lockout_count(req);
+    if (rc != OK)
+        req->rc = rc;
+}
+
+/*
+ * A failed request leaves nothing behind but the use of its token, which counts however the request ended, and that a
+ * login failed.
+ */
+enum step_result step_settle(struct request *req)
+{
+    if (req->rc == OK || req->txn == NULL)
+        return NEXT;
+    bool counts_use = req->token != NULL && req->token->num_uses != 0 && !req->use_is_taken;
+    drop_result(req);
+    txn_free(req->txn);
+    req->txn = NULL;
+    if ((!counts_use && !req->login.is_refused) ||
+        txn_begin(req->core->store, req->core->barrier, &req->txn, NULL) != OK)
+        return NEXT;
+    if (counts_use)
+        count_use(req);
+    if (req->login.is_refused)
+        count_failure(req);
     return NEXT;
 }
 

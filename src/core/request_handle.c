@@ -9,6 +9,7 @@
 #include "core/core_private.h"
 #include "core/field.h"
 #include "core/help.h"
+#include "core/lockout.h"
 #include "core/request_private.h"
 #include "core/token.h"
 #include "core/wrapping.h"
@@ -76,6 +77,8 @@ enum step_result step_grant(struct request *req)
         return AGAIN;
     if (req->rc == OK && req->auth.is_set)
         req->rc = token_create_login(req);
+    if (req->rc == OK)
+        req->rc = lockout_forget(req);
     return NEXT;
 }
 

@@ -132,6 +132,7 @@ static void fill_core_options(struct server *server)
     server->core_options.heartbeat_ms = (int)config->heartbeat_ms;
     server->core_options.seal_type = config->seal_type;
     server->core_options.seal = config->seal;
+    server->core_options.user_lockout = config->user_lockout;
     server->core_options.non_leader = config->non_leader;
     server->core_options.prometheus_disable = config->prometheus_disable;
     server->core_options.allow_audit_prefix = config->allow_audit_log_prefixing;

@@ -73,6 +73,10 @@ int sys_password_write(struct request *req);
 int sys_password_delete(struct request *req);
 int sys_password_generate(struct request *req);
 extern const struct field sys_password_fields[];
+/* locked_users.c */
+int sys_locked_users_read(struct request *req);
+int sys_locked_users_unlock(struct request *req);
+extern const struct field sys_locked_users_fields[];
 
 /* policies.c */
 int sys_policy_list(struct request *req);

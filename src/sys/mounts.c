@@ -30,7 +30,7 @@ const struct field sys_mount_fields[] = {
     {"passthrough_request_headers", FIELD_LIST, "Kept; without effect."},
     {"allowed_response_headers", FIELD_LIST, "Kept; without effect."},
     {"token_type", FIELD_STRING, "Of an auth method: default-service."},
-    {"user_lockout_config", FIELD_MAP, "Kept; without effect."},
+    {"user_lockout_config", FIELD_MAP, "When whoever is tried with wrong secrets is locked out."},
     {0},
 };
 
@@ -100,6 +100,9 @@ static json_t *tune_data(struct request *req, const struct mount *mount)
         json_object_set_new(data, "token_type", json_string("default-service"));
     if (mount->options != NULL)
         json_object_set(data, "options", mount->options);
+    if (json_map_at(data, "user_lockout_config") != NULL)
+        json_object_update(data, json_map_at(data, "user_lockout_config"));
+    json_object_del(data, "user_lockout_config");
     return data;
 }
 

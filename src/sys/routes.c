@@ -166,6 +166,11 @@ static const struct route routes[] = {
     {"wrapping/rewrap", OP_UPDATE, sys_wrapping_rewrap, ROUTE_WRAPPING,
      "Pass it on: a new wrapping token in the place of one, which ends.", sys_wrapping_fields, NULL},
 
+    {"locked-users", OP_READ, sys_locked_users_read, 0, "Who is locked out for having been tried with wrong secrets.",
+     sys_locked_users_fields, NULL},
+    {"locked-users/:mount_accessor/unlock/*alias_identifier", OP_UPDATE, sys_locked_users_unlock, 0,
+     "Let somebody who is locked out try again.", sys_locked_users_fields, NULL},
+
     {"audit", OP_READ, sys_audit_list, ROUTE_INJECT | ROUTE_SUDO, "The audit devices.", NULL, NULL},
     {"audit/*path", OP_UPDATE, sys_audit_write, ROUTE_SUDO | ROUTE_BLOCKS, "Enable an audit device.", NULL, NULL},
     {"audit/*path", OP_DELETE, sys_audit_delete, ROUTE_SUDO, "Disable an audit device.", NULL, NULL},

@@ -55,6 +55,8 @@ def test_broken_hcl_is_refused_with_its_file_and_line(idle, broken, line):
     (lambda text: text.replace("node1.pem", "no-such.pem"), "no-such.pem"),
     (lambda text: text + 'default_lease_ttl = "soon"\n', "default_lease_ttl"),
     (lambda text: text + 'max_lease_ttl = "1h"\ndefault_lease_ttl = "2h"\n', "lease_ttl"),
+    (lambda text: text + 'user_lockout "github" {}\n', "user_lockout"),
+    (lambda text: text + 'user_lockout "all" {\n  lockout_duration = "soon"\n}\n', "lockout_duration"),
     (lambda text: re.sub(r'node_id = ".*"', 'node_id = "no spaces, please"', text), "node_id"),
 ])
 def test_a_wrong_setting_is_refused_and_named(idle, change, said):

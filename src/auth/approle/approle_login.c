@@ -9,7 +9,7 @@
 /* Whichever of the two is wrong, the answer is the same. */
 static int refuse(struct request *req)
 {
-    return fail(req, ERR_INVALID, "invalid role or secret ID");
+    return login_refuse(req, ERR_INVALID, "invalid role or secret ID");
 }
 
 static int check_address(struct request *req, const json_t *blocks, const char *whose)
@@ -59,6 +59,8 @@ int approle_login(struct request *req)
     int rc = role_load_by_id(req, role_id, &role);
     if (rc == ERR_NOTFOUND)
         return refuse(req);
+    if (rc == OK)
+        rc = login_as(req, role_id, true);
     if (rc == OK && json_flag(role, "bind_secret_id", true))
         rc = check_secret(req, role, &secret);
     if (rc == OK)

@@ -7,8 +7,7 @@
 
 #include "base/secret.h"
 
-#define COST     10
-#define COST_MAX 14 /* about a second */
+#define COST 10
 
 /* A well-formed hash of nothing that anybody knows. */
 static const char nobody[] = "$2b$10$abcdefghijklmnopqrstuuJbc5hQf5Ih1v9kqPTK7ZxYQnV0t3m2e";
@@ -42,7 +41,8 @@ int bcrypt_hash(const char *password, char ret_hash[BCRYPT_HASH_SIZE])
 bool bcrypt_fits(const char *password, const char *hash)
 {
     char computed[BCRYPT_HASH_SIZE] = "";
-    bool is_known = hash != NULL && bcrypt_is_hash(hash) && strlen(password) <= BCRYPT_PASSWORD_MAX;
+    bool is_known = hash != NULL && bcrypt_is_hash(hash) && bcrypt_cost(hash) <= BCRYPT_COST_MAX &&
+                    strlen(password) <= BCRYPT_PASSWORD_MAX;
     bool done = compute(password, is_known ? hash : nobody, computed);
     return done && is_known && secret_equal_str(computed, hash);
 }
@@ -53,6 +53,11 @@ bool bcrypt_is_hash(const char *text)
     if (strlen(text) != BCRYPT_HASH_SIZE - 1 || strncmp(text, "$2", 2) != 0 || strchr("aby", text[2]) == NULL ||
         text[3] != '$' || text[6] != '$')
         return false;
-    int cost = (text[4] - '0') * 10 + (text[5] - '0');
-    return strspn(text + 4, "0123456789") == 2 && cost >= 4 && cost <= COST_MAX && strspn(text + 7, alphabet) == 53;
+    int cost = bcrypt_cost(text);
+    return strspn(text + 4, "0123456789") == 2 && cost >= 4 && cost <= 31 && strspn(text + 7, alphabet) == 53;
+}
+
+int bcrypt_cost(const char *hash)
+{
+    return (hash[4] - '0') * 10 + (hash[5] - '0');
 }

@@ -11,12 +11,15 @@
 
 #define BCRYPT_HASH_SIZE    61
 #define BCRYPT_PASSWORD_MAX 72 /* bytes; the algorithm knows no more */
+#define BCRYPT_COST_MAX     12 /* a quarter of a second; a server is not asked to bear more */
 
 /* "$2b$10$…". Takes about 50 ms. ERR_INVALID for a password that is too long; ERR_INTERNAL. */
 int bcrypt_hash(const char *password, char ret_hash[BCRYPT_HASH_SIZE]) MUST_CHECK;
-/* Takes as long whether it fits or not, and with hash NULL, which nothing fits. */
+/* Takes as long whether it fits or not, and with hash NULL, which nothing fits; nor does one that costs too much. */
 bool bcrypt_fits(const char *password, const char *hash);
-/* Whether the text is a hash of this kind, of a cost that a server can be asked to bear. */
+/* Whether the text is a hash of this kind. */
 bool bcrypt_is_hash(const char *text);
+/* Of a hash: the binary logarithm of the number of rounds. */
+int bcrypt_cost(const char *hash);
 
 #endif

@@ -108,6 +108,9 @@ static int take_password(struct request *req, json_t *user, bool is_required)
         return is_required ? fail(req, ERR_INVALID, "must provide either password or password_hash") : OK;
     if (!bcrypt_is_hash(hash))
         return fail(req, ERR_INVALID, "password_hash is not a valid bcrypt hash");
+    if (bcrypt_cost(hash) > BCRYPT_COST_MAX)
+        return fail(req, ERR_INVALID, "bcrypt cost of %d exceeds maximum cost of %d", bcrypt_cost(hash),
+                    BCRYPT_COST_MAX);
     json_object_set_new(user, "hash", json_string(hash));
     return OK;
 }
@@ -165,7 +168,7 @@ static void grant(struct request *req, const char *name, const json_t *user)
     req->auth.internal = json_pack("{s:s, s:o}", "username", name, "policies", policies);
 }
 
-/* The answer and its time are the same for a user who is not there. */
+/* The answer, its time, and being locked out are the same for a user who is not there. */
 static int login(struct request *req)
 {
     const char *name = user_name(req), *password = field_str(req, "password", "");
@@ -173,10 +176,13 @@ static int login(struct request *req)
     if (password[0] == '\0')
         return fail(req, ERR_INTERNAL, "missing password");
     int rc = load_user(req, name, &user);
-    if (rc != OK && rc != ERR_NOTFOUND)
+    bool exists = rc == OK;
+    if (rc == OK || rc == ERR_NOTFOUND)
+        rc = login_as(req, name, exists);
+    if (rc != OK)
         return rc;
-    if (!bcrypt_fits(password, rc == OK ? json_str(user, "hash", "") : NULL))
-        return fail(req, ERR_INVALID, "invalid username or password");
+    if (!bcrypt_fits(password, exists ? json_str(user, "hash", "") : NULL))
+        return login_refuse(req, ERR_INVALID, "invalid username or password");
     if (!cidr_list_has(json_list_at(user, "token_bound_cidrs"), req->remote_addr))
         return fail(req, ERR_DENIED, "permission denied");
     grant(req, name, user);
