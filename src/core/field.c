@@ -81,17 +81,32 @@ static json_t *to_duration(const json_t *value)
     return seconds < 0 ? NULL : json_integer(seconds);
 }
 
-/* Texts between commas, without the blanks around them. */
+/* A text without the blanks around it. */
+static json_t *trimmed(const char *text, size_t len)
+{
+    size_t from = 0, to = len;
+    while (from < to && isspace((unsigned char)text[from]))
+        from++;
+    while (to > from && isspace((unsigned char)text[to - 1]))
+        to--;
+    return json_stringn(text + from, to - from);
+}
+
+static json_t *to_trimmed(const json_t *value)
+{
+    json_t *text = to_string(value);
+    json_t *result = text != NULL ? trimmed(json_string_value(text), json_string_length(text)) : NULL;
+    json_decref(text);
+    return result;
+}
+
+/* The texts between commas. */
 static json_t *split_commas(const char *text)
 {
     json_t *list = json_array();
     while (*text != '\0') {
-        size_t len = strcspn(text, ","), from = 0, to = len;
-        while (from < to && isspace((unsigned char)text[from]))
-            from++;
-        while (to > from && isspace((unsigned char)text[to - 1]))
-            to--;
-        json_array_append_new(list, json_stringn(text + from, to - from));
+        size_t len = strcspn(text, ",");
+        json_array_append_new(list, trimmed(text, len));
         text += len + (text[len] == ',');
     }
     return list;
@@ -113,10 +128,10 @@ static json_t *convert_each(const json_t *array, json_t *(*convert)(const json_t
     return list;
 }
 
-static json_t *to_list(const json_t *value)
+json_t *field_to_list(const json_t *value)
 {
     if (json_is_array(value))
-        return convert_each(value, to_string);
+        return convert_each(value, to_trimmed);
     json_t *text = to_string(value);
     json_t *list = text != NULL ? split_commas(json_string_value(text)) : NULL;
     json_decref(text);
@@ -133,7 +148,7 @@ static json_t *to_strings(const json_t *value)
 
 static json_t *to_ints(const json_t *value)
 {
-    json_t *list = to_list(value);
+    json_t *list = field_to_list(value);
     json_t *ints = list != NULL ? convert_each(list, to_int) : NULL;
     json_decref(list);
     return ints;
@@ -164,7 +179,7 @@ static bool add_pair(json_t *map, const char *pair)
 
 static json_t *kv_of_pairs(const json_t *value)
 {
-    json_t *pairs = to_list(value), *map = json_object(), *pair;
+    json_t *pairs = field_to_list(value), *map = json_object(), *pair;
     size_t i;
     bool ok = pairs != NULL;
     json_array_foreach(pairs, i, pair) ok = ok && add_pair(map, json_string_value(pair));
@@ -210,7 +225,7 @@ static const struct {
     [FIELD_BOOL] = {to_bool, "a boolean", "boolean"},
     [FIELD_INT] = {to_int, "a number", "integer"},
     [FIELD_DURATION] = {to_duration, "a duration that is not negative", "integer"},
-    [FIELD_LIST] = {to_list, "a list of strings", "array"},
+    [FIELD_LIST] = {field_to_list, "a list of strings", "array"},
     [FIELD_STRINGS] = {to_strings, "a list of strings", "array"},
     [FIELD_MAP] = {to_map, "an object", "object"},
     [FIELD_KV] = {to_kv, "an object of strings", "object"},

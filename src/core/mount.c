@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "core/core_private.h"
+#include "core/mount_private.h"
 #include "core/request.h"
 
 struct mount_table {
@@ -166,12 +167,16 @@ static json_t *config_info(const struct mount *mount)
 
 json_t *mount_info(const struct mount *mount)
 {
-    json_t *options = mount->options != NULL ? json_incref(mount->options) : json_null();
-    return json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:o, s:s, s:s, s:s, s:s, s:s, s:o}", "type", mount->type,
-                     "description", mount->description, "accessor", mount->accessor, "local", mount->local, "seal_wrap",
-                     mount->seal_wrap, "external_entropy_access", 0, "options", options, "uuid", mount->uuid,
-                     "plugin_version", "", "running_plugin_version", "v" COFFER_VERSION "+builtin.coffer",
-                     "running_sha256", "", "deprecation_status", "supported", "config", config_info(mount));
+    bool is_protected = mount_is_protected(mount->path); /* what is always there has neither options nor an end */
+    json_t *options = mount->options != NULL ? json_incref(mount->options) : is_protected ? json_null() : json_object();
+    json_t *info = json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:o, s:s, s:s, s:s, s:s, s:o}", "type", mount->type,
+                             "description", mount->description, "accessor", mount->accessor, "local", mount->local,
+                             "seal_wrap", mount->seal_wrap, "external_entropy_access", 0, "options", options, "uuid",
+                             mount->uuid, "plugin_version", "", "running_plugin_version",
+                             "v" COFFER_VERSION "+builtin.coffer", "running_sha256", "", "config", config_info(mount));
+    if (!is_protected)
+        json_object_set_new(info, "deprecation_status", json_string("supported"));
+    return info;
 }
 
 int64_t mount_default_ttl_s(const struct request *req, const struct mount *mount)

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/secret.h"
 #include "core/core_private.h"
+#include "core/field.h"
 #include "core/lockout.h"
 #include "core/mount_private.h"
 #include "core/request.h"
@@ -54,8 +55,6 @@ static json_t *new_row(const char *path, const struct engine *engine, const char
     const char *prefix = strncmp(path, "auth/", 5) == 0 ? "auth_" : "";
     snprintf(accessor, sizeof accessor, "%s%s_%02x%02x%02x%02x", prefix, engine->type, random[0], random[1], random[2],
              random[3]);
-    if (description == NULL || *description == '\0')
-        description = engine->description != NULL ? engine->description : "";
     return json_pack("{s:s, s:s, s:s, s:s, s:s}", "path", path, "type", engine->type, "uuid", uuid, "accessor",
                      accessor, "description", description);
 }
@@ -91,8 +90,19 @@ const char *mount_record_in_the_way(const json_t *record, const char *path)
     return NULL;
 }
 
-static int read_ttl(struct request *req, const json_t *config, const char *name, json_t *row)
+/* Of a new mount, the sentence says which time was meant; when tuning, clients know it without. */
+static int refuse_ttl(struct request *req, const char *which, const json_t *value, bool is_new)
 {
+    const char *text = json_is_string(value) ? json_string_value(value) : "";
+    if (is_new)
+        return fail(req, ERR_INVALID, "unable to parse %s TTL of %.64s: time: invalid duration \"%.64s\"", which, text,
+                    text);
+    return fail(req, ERR_INVALID, "time: invalid duration \"%.64s\"", text);
+}
+
+static int read_ttl(struct request *req, const json_t *config, const char *which, json_t *row, bool is_new)
+{
+    const char *name = arena_printf(&req->arena, "%s_lease_ttl", which);
     const json_t *value = json_object_get(config, name);
     int64_t seconds = 0;
     if (value == NULL || json_is_null(value) || (json_is_string(value) && json_string_length(value) == 0))
@@ -103,52 +113,95 @@ static int read_ttl(struct request *req, const json_t *config, const char *name,
                                         duration_parse_s(json_string_value(value), &seconds) != OK))
         seconds = -1;
     if (seconds < 0)
-        return fail(req, ERR_INVALID, "unable to parse %s: it is no duration", name);
+        return refuse_ttl(req, which, value, is_new);
     json_object_set_new(row, name, json_integer(seconds));
     return OK;
 }
 
-static int read_ttls(struct request *req, const json_t *config, json_t *row)
+/* A default above the system's maximum is refused of a new mount; tuned to it, the maximum holds all the same. */
+static int read_ttls(struct request *req, const json_t *config, json_t *row, bool is_new)
 {
-    int rc = read_ttl(req, config, "default_lease_ttl", row);
+    int rc = read_ttl(req, config, "default", row, is_new);
     if (rc == OK)
-        rc = read_ttl(req, config, "max_lease_ttl", row);
-    int64_t ttl = json_int(row, "default_lease_ttl", 0), max = json_int(row, "max_lease_ttl", 0);
-    if (rc == OK && ttl > (max > 0 ? max : req->core->options.max_lease_ttl_s))
-        rc = fail(req, ERR_INVALID, "backend default lease TTL of %lld greater than the maximum lease TTL of %lld",
-                  (long long)ttl, (long long)(max > 0 ? max : req->core->options.max_lease_ttl_s));
-    return rc;
+        rc = read_ttl(req, config, "max", row, is_new);
+    if (rc != OK)
+        return rc;
+    long long ttl = json_int(row, "default_lease_ttl", 0), max = json_int(row, "max_lease_ttl", 0);
+    long long of_system = req->core->options.max_lease_ttl_s;
+    if (max > 0 && ttl > max && !is_new)
+        return fail(req, ERR_INVALID,
+                    "backend max lease TTL of %lld would be less than backend default lease TTL of %lld", max, ttl);
+    if (max > 0 && ttl > max)
+        return fail(req, ERR_INVALID, "given default lease TTL greater than given max lease TTL");
+    if (max == 0 && ttl > of_system && is_new)
+        return fail(req, ERR_INVALID, "given default lease TTL greater than system max lease TTL of %lld", of_system);
+    return OK;
 }
 
 /* The settings that are kept as they were given, for those who read them (audit, listing, the UI). */
-static const char *const kept_settings[] = {"force_no_cache",
-                                            "audit_non_hmac_request_keys",
-                                            "audit_non_hmac_response_keys",
-                                            "listing_visibility",
-                                            "passthrough_request_headers",
-                                            "allowed_response_headers",
-                                            "token_type",
-                                            NULL};
+static const struct {
+    const char *name;
+    bool is_list;
+} kept_settings[] = {
+    {"force_no_cache", false},     {"audit_non_hmac_request_keys", true}, {"audit_non_hmac_response_keys", true},
+    {"listing_visibility", false}, {"passthrough_request_headers", true}, {"allowed_response_headers", true},
+    {"token_type", false},
+};
 
-static int read_settings(struct request *req, const json_t *params, json_t *row)
+/* What is empty is as if it had never been set. */
+static int keep_setting(struct request *req, json_t *config, size_t i, json_t *value)
 {
+    const char *name = kept_settings[i].name;
+    json_t *kept = kept_settings[i].is_list ? field_to_list(value) : json_incref(value);
+    if (kept == NULL)
+        return fail(req, ERR_INVALID, "%s must be a list of strings", name);
+    bool is_empty =
+        json_is_string(kept) ? json_string_length(kept) == 0 : json_is_array(kept) && !json_array_size(kept);
+    if (is_empty)
+        json_object_del(config, name);
+    else
+        json_object_set(config, name, kept);
+    json_decref(kept);
+    return OK;
+}
+
+static bool is_one_of(const char *word, const char *const *words)
+{
+    while (*words != NULL && strcmp(word, *words) != 0)
+        words++;
+    return *words != NULL;
+}
+
+static int check_settings(struct request *req, const json_t *config)
+{
+    static const char *const visibilities[] = {"", "hidden", "unauth", NULL};
+    static const char *const types[] = {"", "default-service", "default-batch", "service", "batch", NULL};
+    const char *visibility = json_str(config, "listing_visibility", "");
+    if (!is_one_of(visibility, visibilities))
+        return fail(req, ERR_INVALID, "invalid listing_visibility %.64s", visibility);
+    if (!is_one_of(json_str(config, "token_type", ""), types))
+        return fail(req, ERR_INVALID, "invalid value for 'token_type'");
+    return OK;
+}
+
+static int read_settings(struct request *req, const json_t *params, json_t *row, bool is_new)
+{
+    int rc = OK;
     json_t *config = json_map_at(row, "config");
     if (config == NULL) {
         config = json_object();
         json_object_set_new(row, "config", config);
     }
-    for (size_t i = 0; kept_settings[i] != NULL; i++) {
-        json_t *value = json_object_get(params, kept_settings[i]);
+    for (size_t i = 0; rc == OK && i < sizeof kept_settings / sizeof kept_settings[0]; i++) {
+        json_t *value = json_object_get(params, kept_settings[i].name);
         if (value != NULL && !json_is_null(value))
-            json_object_set(config, kept_settings[i], value);
+            rc = keep_setting(req, config, i, value);
     }
-    int rc = lockout_tune(req, json_object_get(params, "user_lockout_config"), row);
-    if (rc != OK)
-        return rc;
-    const char *visibility = json_str(config, "listing_visibility", "");
-    if (strcmp(visibility, "") != 0 && strcmp(visibility, "hidden") != 0 && strcmp(visibility, "unauth") != 0)
-        return fail(req, ERR_INVALID, "invalid value for listing_visibility: %s", visibility);
-    return read_ttls(req, params, row);
+    if (rc == OK)
+        rc = check_settings(req, config);
+    if (rc == OK)
+        rc = lockout_tune(req, json_object_get(params, "user_lockout_config"), row);
+    return rc == OK ? read_ttls(req, params, row, is_new) : rc;
 }
 
 /* "kv-v2" is kv with an option; and a version is for kv alone. */
@@ -169,6 +222,8 @@ static int read_type(struct request *req, enum engine_kind kind, const char *typ
         return fail(req, ERR_INVALID, "options.version is only for secrets engines of type kv, not %s", type);
     if (core_engine(req->core, ENGINE_SYSTEM, type) != NULL)
         return fail(req, ERR_INVALID, "mount type of \"%s\" is not mountable", type);
+    if (kind == ENGINE_AUTH && strcmp(type, "token") == 0)
+        return fail(req, ERR_INVALID, "token credential backend cannot be instantiated");
     *ret_engine = core_engine(req->core, kind, type);
     if (*ret_engine == NULL)
         return fail(req, ERR_INVALID, "plugin not found in the catalog: %s", type);
@@ -177,11 +232,12 @@ static int read_type(struct request *req, enum engine_kind kind, const char *typ
 
 static int check_path(struct request *req, const json_t *record, const char *path)
 {
-    if (mount_is_protected(path) || strncmp(path, "sys/", 4) == 0 || strncmp(path, "cubbyhole/", 10) == 0)
+    bool is_auth = strncmp(path, "auth/", 5) == 0 && path[5] != '\0'; /* then auth/token/ is in the way, no more */
+    if ((!is_auth && mount_is_protected(path)) || strncmp(path, "sys/", 4) == 0 || strncmp(path, "cubbyhole/", 10) == 0)
         return fail(req, ERR_INVALID, "cannot mount \"%s\"", path);
     const char *other = mount_record_in_the_way(record, path);
     if (other != NULL)
-        return fail(req, ERR_INVALID, "path is already in use at %s", other);
+        return fail(req, ERR_INVALID, "path is already in use at %s", other + (is_auth ? 5 : 0));
     return OK;
 }
 
@@ -221,7 +277,7 @@ int mount_enable(struct request *req, enum engine_kind kind, const char *path, c
         json_object_set(row, "options", options);
     json_object_set_new(row, "local", json_boolean(json_flag(params, "local", false)));
     json_object_set_new(row, "seal_wrap", json_boolean(json_flag(params, "seal_wrap", false)));
-    rc = read_settings(req, json_object_get(params, "config"), row);
+    rc = read_settings(req, json_object_get(params, "config"), row, true);
     if (rc != OK)
         goto out;
     json_array_append(json_object_get(record, "mounts"), row);
@@ -255,7 +311,7 @@ static bool add_missing(struct request *req, json_t *record)
             continue; /* what an older version made, for a test of the upgrade */
         if (engine == NULL || mount_record_row(record, always[i].path, NULL) != NULL)
             continue;
-        json_t *row = new_row(always[i].path, engine, NULL);
+        json_t *row = new_row(always[i].path, engine, engine->description);
         if (always[i].is_local)
             json_object_set_new(row, "local", json_true());
         json_array_append_new(json_object_get(record, "mounts"), row);
@@ -283,6 +339,8 @@ static int tune_options(struct request *req, const struct mount *mount, const js
     if (given == NULL)
         return OK;
     const char *now = json_str(mount->options, "version", "1"), *asked = json_str(given, "version", now), *key;
+    if (strcmp(mount->type, "kv") == 0 && strcmp(asked, "1") != 0 && strcmp(asked, "2") != 0)
+        return fail(req, ERR_INVALID, "invalid version provided: %.64s", asked);
     if (strcmp(now, "2") == 0 && strcmp(asked, "1") == 0)
         return fail(req, ERR_INVALID, "cannot downgrade mount from version 2");
     if (strcmp(now, asked) != 0)
@@ -304,7 +362,10 @@ static int check_tune(struct request *req, const struct mount *mount, const json
 {
     const char *name;
     json_t *value;
-    if (strcmp(mount->path, "cubbyhole/") != 0)
+    bool is_auth = strncmp(mount->path, "auth/", 5) == 0;
+    if (!is_auth && json_object_get(params, "token_type") != NULL)
+        return fail(req, ERR_INVALID, "'token_type' can only be modified on auth mounts");
+    if (is_auth || !mount_is_protected(mount->path))
         return OK;
     json_object_foreach((json_t *)params, name, value)
     {
@@ -332,7 +393,7 @@ int mount_tune(struct request *req, const struct mount *mount, const json_t *par
         json_object_set(row, "description", json_object_get(params, "description"));
     rc = tune_options(req, mount, params, row);
     if (rc == OK)
-        rc = read_settings(req, params, row);
+        rc = read_settings(req, params, row, false);
     if (rc != OK) {
         json_decref(record);
         return rc;

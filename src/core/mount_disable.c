@@ -87,6 +87,8 @@ int mount_disable(struct request *req, enum engine_kind kind, const char *path)
 {
     if (kind == ENGINE_AUTH)
         path = arena_printf(&req->arena, "auth/%s", path);
+    if (strcmp(path, "auth/token/") == 0)
+        return fail(req, ERR_INVALID, "token credential backend cannot be disabled");
     if (mount_is_protected(path))
         return fail(req, ERR_INVALID, "cannot unmount \"%s\"", path);
     struct disabling job = {.path = path};

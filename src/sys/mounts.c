@@ -98,7 +98,7 @@ static json_t *tune_data(struct request *req, const struct mount *mount)
         json_object_set_new(data, "force_no_cache", json_false());
     if (is_auth(mount) && json_object_get(data, "token_type") == NULL)
         json_object_set_new(data, "token_type", json_string("default-service"));
-    if (mount->options != NULL)
+    if (json_object_size(mount->options) > 0)
         json_object_set(data, "options", mount->options);
     if (json_map_at(data, "user_lockout_config") != NULL)
         json_object_update(data, json_map_at(data, "user_lockout_config"));
@@ -111,6 +111,9 @@ static int read_kind(struct request *req, enum engine_kind kind)
     bool tune;
     const char *path = mount_path(req, &tune);
     const struct mount *mount = find_exact(req, kind, path);
+    if (mount == NULL && tune)
+        return fail(req, ERR_INVALID, "cannot fetch sysview for path \"%s%s\"", kind == ENGINE_AUTH ? "auth/" : "",
+                    path);
     if (mount == NULL)
         return fail(req, ERR_INVALID, kind == ENGINE_AUTH ? "No auth engine at %s" : "No secret engine mount at %s",
                     path);
@@ -135,7 +138,8 @@ static int write_kind(struct request *req, enum engine_kind kind)
     if (tune) {
         const struct mount *mount = find_exact(req, kind, path);
         return mount != NULL ? mount_tune(req, mount, req->fields)
-                             : fail(req, ERR_INVALID, "no mount entry found for %s", path);
+                             : fail(req, ERR_INVALID, "tune of path \"%s%s\" failed: no mount entry found",
+                                    kind == ENGINE_AUTH ? "auth/" : "", path);
     }
     if (type[0] == '\0')
         return fail(req, ERR_INVALID, "backend type must be specified as a string");
@@ -173,15 +177,32 @@ int sys_auth_delete(struct request *req)
 /* ---- What a user interface or a command line asks before it knows a mount's version. A token is not needed, but
  * counts. ---- */
 
+static bool has_token(const struct request *req)
+{
+    return req->client_token != NULL && req->client_token[0] != '\0';
+}
+
 int sys_caller_acl(struct request *req, struct acl **ret_acl)
 {
     struct token *token;
-    if (req->client_token == NULL || req->client_token[0] == '\0') {
+    if (!has_token(req)) {
         *ret_acl = acl_new(NULL, 0, false);
         return OK;
     }
     int rc = token_lookup(req, req->client_token, &token);
     return rc == OK ? policy_acl(req, token->policies, ret_acl) : rc;
+}
+
+/* Whoever has not logged in yet is told what a login form needs, and no more. */
+static json_t *info_for_caller(const struct request *req, const struct mount *mount)
+{
+    json_t *info = mount_info(mount);
+    if (has_token(req))
+        return info;
+    json_t *public = json_pack("{s:O, s:O, s:O}", "type", json_object_get(info, "type"), "description",
+                               json_object_get(info, "description"), "options", json_object_get(info, "options"));
+    json_decref(info);
+    return public;
 }
 
 int sys_ui_mounts_list(struct request *req)
@@ -195,7 +216,7 @@ int sys_ui_mounts_list(struct request *req)
         const struct mount *mount = mount_table_at(req->mounts, i);
         const char *visibility = json_str(mount->config, "listing_visibility", "");
         if (strcmp(visibility, "unauth") == 0 || acl_touches(acl, mount->path))
-            json_object_set_new(is_auth(mount) ? auth : secret, listed_path(mount), mount_info(mount));
+            json_object_set_new(is_auth(mount) ? auth : secret, listed_path(mount), info_for_caller(req, mount));
     }
     acl_unref(acl);
     reply_data(req, json_pack("{s:o, s:o}", "secret", secret, "auth", auth));
@@ -207,6 +228,8 @@ int sys_ui_mounts_read(struct request *req)
     struct acl *acl;
     const char *path = arena_printf(&req->arena, "%s/", capture(req, "path"));
     const struct mount *mount = mount_table_find(req->mounts, path);
+    if (!has_token(req))
+        return fail(req, ERR_DENIED, "permission denied");
     int rc = sys_caller_acl(req, &acl);
     if (rc != OK)
         return rc;
@@ -218,7 +241,7 @@ int sys_ui_mounts_read(struct request *req)
             "preflight capability check returned 403, please ensure client's policies grant access to path \"%s\"",
             path);
     json_t *data = mount_info(mount);
-    json_object_set_new(data, "path", json_string(mount->path));
+    json_object_set_new(data, "path", json_string(listed_path(mount)));
     reply_data(req, data);
     return OK;
 }
