@@ -159,6 +159,20 @@ static json_t *texts_of(const json_t *given)
     return options;
 }
 
+/* Neither may lie below the other. */
+static bool is_in_the_way(const json_t *table, const char *path)
+{
+    const char *other;
+    json_t *record;
+    json_object_foreach((json_t *)table, other, record)
+    {
+        size_t len = strlen(other) < strlen(path) ? strlen(other) : strlen(path);
+        if (strncmp(other, path, len) == 0)
+            return true;
+    }
+    return false;
+}
+
 int audit_enable(struct request *req, const char *path, const json_t *params)
 {
     const char *type = json_str(params, "type", "");
@@ -169,7 +183,7 @@ int audit_enable(struct request *req, const char *path, const json_t *params)
     if (rc != OK)
         return rc;
     rc = check_options(req, options);
-    if (rc == OK && json_object_get(table, path) != NULL)
+    if (rc == OK && is_in_the_way(table, path))
         rc = fail(req, ERR_INVALID, "path already in use");
     if (rc == OK && device == NULL)
         rc = fail(req, ERR_INVALID, "unknown backend type: \"%.32s\"", type);

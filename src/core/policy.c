@@ -130,7 +130,8 @@ static int read_ttl(int64_t *slot, const char *key, const json_t *value, struct 
         return OK;
     }
     if (!json_is_string(value) || duration_parse_s(json_string_value(value), slot) != OK)
-        return err_set(err, ERR_INVALID, "error parsing %s: it is no duration", key);
+        return err_set(err, ERR_INVALID, "error parsing %s: time: invalid duration \"%.64s\"", key,
+                       json_is_string(value) ? json_string_value(value) : "");
     return OK;
 }
 
@@ -182,7 +183,8 @@ static int invalid_key(const struct hcl_item *item, struct err *err)
     for (size_t i = 0; i < N(unsupported_keys); i++)
         if (strcmp(item->key, unsupported_keys[i]) == 0)
             return err_set(err, ERR_INVALID, "key \"%s\"%s is not supported", item->key, place_of(item, place));
-    return err_set(err, ERR_INVALID, "invalid key \"%.64s\"%s", item->key, place_of(item, place));
+    return err_set(err, ERR_INVALID, "1 error occurred:\n\t* invalid key \"%.64s\"%s\n\n", item->key,
+                   place_of(item, place));
 }
 
 static int read_rule_item(struct rule *rule, const struct hcl_item *item, struct err *err)

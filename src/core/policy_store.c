@@ -21,9 +21,9 @@
 #define POLICIES_PER_ACL 128
 
 static const char wrapping_name[] = "response-wrapping";
-static const char wrapping_text[] = "path \"cubbyhole/response\" {\n    capabilities = [\"create\", \"read\"]\n}\n"
-                                    "path \"sys/wrapping/unwrap\" {\n    capabilities = [\"update\"]\n}\n"
-                                    "path \"auth/token/revoke-self\" {\n    capabilities = [\"update\"]\n}\n";
+static const char wrapping_text[] = "\npath \"cubbyhole/response\" {\n    capabilities = [\"create\", \"read\"]\n}\n"
+                                    "\npath \"sys/wrapping/unwrap\" {\n    capabilities = [\"update\"]\n}\n"
+                                    "\npath \"auth/token/revoke-self\" {\n    capabilities = [\"update\"]\n}\n";
 
 /* ---- What is kept ---- */
 
@@ -135,14 +135,24 @@ static bool name_is_valid(const char *name)
     if (len == 0 || len > POLICY_NAME_MAX || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return false;
     for (const char *at = name; *at != '\0'; at++)
-        if ((unsigned char)*at <= ' ' || *at == '/' || *at == 0x7f || (*at >= 'A' && *at <= 'Z'))
+        if ((unsigned char)*at <= ' ' || *at == 0x7f || (*at >= 'A' && *at <= 'Z'))
             return false;
     return true;
 }
 
+/* Policies lie in one directory: a slash of a name is stored as a blank, which no name has. */
+static void swap(char *name, char from, char to)
+{
+    for (char *at = name; *at != '\0'; at++)
+        if (*at == from)
+            *at = to;
+}
+
 static const char *path_of(struct request *req, const char *name)
 {
-    return arena_printf(&req->arena, POLICY_DIR "%s", name);
+    char *stored = arena_strdup(&req->arena, name);
+    swap(stored, '/', ' ');
+    return arena_printf(&req->arena, POLICY_DIR "%s", stored);
 }
 
 int policy_read(struct request *req, const char *name, const char **ret_text)
@@ -171,7 +181,7 @@ int policy_write(struct request *req, const char *name, const char *text)
     if (is_builtin(name))
         return fail(req, ERR_INVALID, "cannot update \"%s\" policy", name);
     if (!name_is_valid(name))
-        return fail(req, ERR_INVALID, "a policy's name has 1 to %d characters, without blanks, slashes and capitals",
+        return fail(req, ERR_INVALID, "a policy's name has 1 to %d characters, without blanks and capitals",
                     POLICY_NAME_MAX);
     if (strlen(text) > POLICY_TEXT_MAX)
         return fail(req, ERR_INVALID, "a policy is at most %u bytes long", POLICY_TEXT_MAX);
@@ -202,8 +212,17 @@ int policy_list(struct request *req, json_t **ret_names)
     int rc = txn_list(req->txn, POLICY_DIR, NULL, 0, &names);
     if (rc != OK)
         return storage_failed(req, rc);
-    json_array_append_new(names, json_string("root"));
-    *ret_names = json_list_sorted(names);
+    json_t *shown = json_array(), *item;
+    size_t i;
+    json_array_foreach(names, i, item)
+    {
+        char *name = arena_strdup(&req->arena, json_string_value(item));
+        swap(name, ' ', '/');
+        json_array_append_new(shown, json_string(name));
+    }
+    *ret_names = json_list_sorted(shown);
+    json_array_append_new(*ret_names, json_string("root")); /* which is nowhere stored, stands at the end */
+    json_decref(shown);
     json_decref(names);
     return OK;
 }

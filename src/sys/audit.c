@@ -8,6 +8,14 @@
 #include "core/request.h"
 #include "sys/handlers.h"
 
+const struct field sys_audit_fields[] = {
+    {"type", FIELD_STRING, "The kind of the device: file."},
+    {"description", FIELD_STRING, "A text for people."},
+    {"options", FIELD_KV, "The device's own settings: file_path, log_raw, …"},
+    {"local", FIELD_BOOL, "Shown; without effect."},
+    {0},
+};
+
 const struct field sys_audit_hash_fields[] = {
     {"input", FIELD_STRING, "The text to hash."},
     {0},
@@ -41,7 +49,7 @@ int sys_audit_delete(struct request *req)
 int sys_audit_hash(struct request *req)
 {
     const char *hash;
-    if (!field_given(req, "input"))
+    if (field_str(req, "input", "")[0] == '\0')
         return fail(req, ERR_INVALID, "the \"input\" parameter is empty");
     int rc = audit_hash(req, device_path(req), field_str(req, "input", ""), &hash);
     if (rc == OK)

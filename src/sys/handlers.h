@@ -111,7 +111,7 @@ int sys_audit_list(struct request *req);
 int sys_audit_write(struct request *req);
 int sys_audit_delete(struct request *req);
 int sys_audit_hash(struct request *req);
-extern const struct field sys_audit_hash_fields[];
+extern const struct field sys_audit_fields[], sys_audit_hash_fields[];
 
 /* audit_headers.c */
 int sys_audit_headers_list(struct request *req);

@@ -38,9 +38,20 @@ int sys_policy_list(struct request *req)
 
 int sys_policies_acl_list(struct request *req)
 {
-    json_t *names;
+    json_t *names, *name;
+    const char *prefix = capture(req, "name");
+    size_t i;
     int rc = policy_list(req, &names);
-    return rc == OK ? reply_keys(req, names) : rc;
+    if (rc != OK)
+        return rc;
+    json_t *below = json_array();
+    json_array_foreach(names, i, name)
+    {
+        if (prefix == NULL || strncmp(json_string_value(name), prefix, strlen(prefix)) == 0)
+            json_array_append(below, name);
+    }
+    json_decref(names);
+    return reply_keys(req, below);
 }
 
 /* Names are the same in any case of letters. */
@@ -87,8 +98,6 @@ int sys_policy_write(struct request *req)
     const char *name = policy_of(req), *text = field_str(req, "policy", field_str(req, "rules", ""));
     if (text[0] == '\0')
         return fail(req, ERR_INVALID, "'policy' parameter not supplied or empty");
-    if (strcmp(name, capture(req, "name")) != 0)
-        reply_warn(req, "policy name was converted to %s", name);
     if (!field_given(req, "policy"))
         reply_warn(req, "'rules' is deprecated, please use 'policy' instead");
     return policy_write(req, name, decoded(req, text));
@@ -103,12 +112,11 @@ int sys_policy_delete(struct request *req)
 
 static json_t *capability_names(unsigned capabilities)
 {
-    /* In the order in which clients have always seen them. */
     static const struct {
         unsigned bit;
         const char *name;
-    } names[] = {{CAP_SUDO, "sudo"},     {CAP_READ, "read"},     {CAP_LIST, "list"},  {CAP_UPDATE, "update"},
-                 {CAP_DELETE, "delete"}, {CAP_CREATE, "create"}, {CAP_PATCH, "patch"}};
+    } names[] = {{CAP_CREATE, "create"}, {CAP_DELETE, "delete"}, {CAP_LIST, "list"},    {CAP_PATCH, "patch"},
+                 {CAP_READ, "read"},     {CAP_SUDO, "sudo"},     {CAP_UPDATE, "update"}};
     json_t *list = json_array();
     if (capabilities & CAP_ROOT)
         json_array_append_new(list, json_string("root"));
@@ -149,7 +157,7 @@ int sys_capabilities(struct request *req)
     struct token *token;
     int rc = token_lookup(req, field_str(req, "token", ""), &token);
     if (rc == ERR_DENIED)
-        return fail(req, ERR_INVALID, "invalid token");
+        return fail(req, ERR_INVALID, "1 error occurred:\n\t* invalid token\n\n");
     return rc == OK ? answer_for(req, token) : rc;
 }
 
@@ -161,6 +169,9 @@ int sys_capabilities_self(struct request *req)
 int sys_capabilities_accessor(struct request *req)
 {
     struct token *token;
-    int rc = token_lookup_accessor(req, field_str(req, "accessor", ""), &token);
+    const char *accessor = field_str(req, "accessor", "");
+    if (accessor[0] == '\0')
+        return fail(req, ERR_INVALID, "missing accessor");
+    int rc = token_lookup_accessor(req, accessor, &token);
     return rc == OK ? answer_for(req, token) : rc;
 }

@@ -114,6 +114,7 @@ static const struct route routes[] = {
     {"policy/*name", OP_UPDATE, sys_policy_write, 0, "Write a policy.", sys_policy_fields, NULL},
     {"policy/*name", OP_DELETE, sys_policy_delete, 0, "Delete a policy.", NULL, NULL},
     {"policies/acl/", OP_LIST, sys_policies_acl_list, 0, "The names of the policies.", NULL, NULL},
+    {"policies/acl/*name", OP_LIST, sys_policies_acl_list, 0, "The names of the policies below a prefix.", NULL, NULL},
     {"policies/acl/*name", OP_READ, sys_policies_acl_read, 0, "The text of a policy.", NULL, NULL},
     {"policies/acl/*name", OP_UPDATE, sys_policy_write, 0, "Write a policy.", sys_policy_fields, NULL},
     {"policies/acl/*name", OP_DELETE, sys_policy_delete, 0, "Delete a policy.", NULL, NULL},
@@ -172,7 +173,8 @@ static const struct route routes[] = {
      "Let somebody who is locked out try again.", sys_locked_users_fields, NULL},
 
     {"audit", OP_READ, sys_audit_list, ROUTE_INJECT | ROUTE_SUDO, "The audit devices.", NULL, NULL},
-    {"audit/*path", OP_UPDATE, sys_audit_write, ROUTE_SUDO | ROUTE_BLOCKS, "Enable an audit device.", NULL, NULL},
+    {"audit/*path", OP_UPDATE, sys_audit_write, ROUTE_SUDO | ROUTE_BLOCKS, "Enable an audit device.", sys_audit_fields,
+     NULL},
     {"audit/*path", OP_DELETE, sys_audit_delete, ROUTE_SUDO, "Disable an audit device.", NULL, NULL},
     {"audit-hash/*path", OP_UPDATE, sys_audit_hash, ROUTE_INJECT, "A text as an audit device would write it.",
      sys_audit_hash_fields, NULL},

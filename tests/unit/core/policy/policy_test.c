@@ -59,10 +59,11 @@ static void refused(const char *text, const char *sentence)
 static void test_unknown_words(void **state)
 {
     (void)state;
-    refused("path \"a\" {\n  capability = [\"read\"]\n}", "path \"a\": invalid key \"capability\" on line 2");
+    refused("path \"a\" {\n  capability = [\"read\"]\n}",
+            "path \"a\": 1 error occurred:\n\t* invalid key \"capability\" on line 2\n\n");
     refused("path \"a\" { mfa_methods = [] }", "path \"a\": key \"mfa_methods\" on line 1 is not supported");
-    refused("{\"paths\":{\"a\":{}}}", "invalid key \"paths\"");
-    refused("pat \"a\" { }", "invalid key \"pat\" on line 1");
+    refused("{\"paths\":{\"a\":{}}}", "1 error occurred:\n\t* invalid key \"paths\"\n\n");
+    refused("pat \"a\" { }", "1 error occurred:\n\t* invalid key \"pat\" on line 1\n\n");
     refused("path \"a\" { capabilities = [\"reed\"] }", "path \"a\": invalid capability \"reed\"");
     refused("path \"a\" { capabilities = [1] }", "path \"a\": invalid capability \"\"");
     refused("path \"a\" { policy = \"foo\" }", "path \"a\": invalid policy \"foo\"");
