@@ -162,7 +162,10 @@ static void serve(void *ctx, struct http_call *call)
         http_take_time(call);
     struct front *front = arena_alloc(&req->arena, sizeof *front);
     *front = (struct front){.gateway = gateway, .call = call};
-    req->is_open = gateway->config->listeners[call->listener].unauthenticated_metrics_access;
+    const struct config_listener *listener = &gateway->config->listeners[call->listener];
+    req->is_open = listener->unauthenticated_metrics_access;
+    req->opened = (listener->disable_unauthed_rekey_endpoints ? 0 : ROUTE_OPEN_REKEY) |
+                  (listener->disable_unauthed_generate_root_endpoints ? 0 : ROUTE_OPEN_ROOT);
     req->front = front;
     req->header_values = header_values;
     req->done = on_done;

@@ -69,6 +69,8 @@ extern const struct command operator_commands[];
 extern const struct command policy_commands[];
 extern const struct command raft_commands[];
 extern const struct command autopilot_commands[];
+extern const struct command rekey_commands[];
+extern const struct command generate_root_commands[];
 extern const struct command secrets_commands[];
 extern const struct command snapshot_commands[];
 extern const struct command token_commands[];

@@ -9,9 +9,23 @@
 #define WORDS_MAX    4
 
 const struct command *const command_tables[] = {
-    audit_commands,     auth_commands,    kv_commands,       kv_metadata_commands, lease_commands,
-    logical_commands,   login_commands,   operator_commands, policy_commands,      raft_commands,
-    autopilot_commands, secrets_commands, snapshot_commands, token_commands,       NULL,
+    audit_commands,
+    auth_commands,
+    kv_commands,
+    kv_metadata_commands,
+    lease_commands,
+    logical_commands,
+    login_commands,
+    operator_commands,
+    policy_commands,
+    raft_commands,
+    autopilot_commands,
+    secrets_commands,
+    snapshot_commands,
+    token_commands,
+    rekey_commands,
+    generate_root_commands,
+    NULL,
 };
 
 static const struct command *find_name(const char *name)

@@ -48,8 +48,8 @@ static const struct config_key listener_keys[] = {
     /* Bodies are limited in depth and number of values anyway. */
     {"max_request_json_memory", KEY_OTHER, 0, NULL},
     {"max_request_json_strings", KEY_OTHER, 0, NULL},
-    {"disable_unauthed_rekey_endpoints", KEY_OTHER, 0, NULL},
-    {"disable_unauthed_generate_root_endpoints", KEY_OTHER, 0, NULL},
+    {"disable_unauthed_rekey_endpoints", KEY_BOOL, LISTENER(disable_unauthed_rekey_endpoints), NULL},
+    {"disable_unauthed_generate_root_endpoints", KEY_BOOL, LISTENER(disable_unauthed_generate_root_endpoints), NULL},
     {"telemetry", KEY_OTHER, 0, NULL}, /* config_telemetry.c */
     {"profiling", KEY_OTHER, 0, NULL},
     {"inflight_requests_logging", KEY_OTHER, 0, NULL},
@@ -111,7 +111,9 @@ int config_read_listener(const char *file, const struct hcl_item *item, struct c
     if (config->listeners == NULL)
         abort();
     struct config_listener *listener = &config->listeners[config->n_listeners++];
-    *listener = (struct config_listener){.address = strdup("127.0.0.1:8200")};
+    *listener = (struct config_listener){.address = strdup("127.0.0.1:8200"),
+                                         .disable_unauthed_rekey_endpoints = true,
+                                         .disable_unauthed_generate_root_endpoints = true};
     int rc = config_read_keys(file, item->body, listener_keys, listener, err);
     const struct hcl_item *telemetry = hcl_find(item->body, "telemetry");
     if (rc == OK && telemetry != NULL)

@@ -14,6 +14,7 @@
 #include "core/core_private.h"
 #include "core/seal.h"
 #include "core/seal_private.h"
+#include "core/shares.h"
 
 #define BLOCKING_THREADS 64
 #define DEFAULT_TTL_S    (768 * 3600)
@@ -127,6 +128,7 @@ static struct core *core_new(const struct core_options *options)
     pthread_mutex_init(&core->mutex, NULL);
     pthread_mutex_init(&core->seal_mutex, NULL);
     pthread_mutex_init(&core->cache_mutex, NULL);
+    pthread_mutex_init(&core->ceremony_mutex, NULL);
     cond_init(&core->changed);
     core->barrier = barrier_new();
     core->pool = pool_new("blocking", BLOCKING_THREADS);
@@ -199,13 +201,15 @@ static void core_free(struct core *core)
     if (core->store != NULL)
         store_close(core->store);
     mount_table_unref(core->mount_table);
-    unsealing_free(core->unsealing);
+    shares_free(core->unsealing);
+    ceremony_forget_all(core);
     joining_free(core->joining);
     if (core->lock_fd >= 0)
         close(core->lock_fd);
     pthread_mutex_destroy(&core->mutex);
     pthread_mutex_destroy(&core->seal_mutex);
     pthread_mutex_destroy(&core->cache_mutex);
+    pthread_mutex_destroy(&core->ceremony_mutex);
     pthread_cond_destroy(&core->changed);
     free((struct mount *)core->system_mount);
     free(core);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "core/audit.h"
+#include "core/ceremony.h"
 #include "core/commit.h"
 #include "core/core.h"
 #include "core/lease.h"
@@ -21,8 +22,8 @@
 #include "storage/store.h"
 #include "storage/txn.h"
 
-struct unsealing; /* seal.c: shares that were given so far */
-struct joining;   /* join.c: whom to ask */
+struct shares;  /* shares.h */
+struct joining; /* join.c: whom to ask */
 
 struct core {
     struct core_options options;
@@ -64,7 +65,7 @@ struct core {
     void *count_connections_ctx;
 
     pthread_mutex_t seal_mutex; /* one init, unseal, seal or join at a time; guards the two below */
-    struct unsealing *unsealing;
+    struct shares *unsealing;   /* what was given so far */
     struct joining *joining;
     pthread_t retry_thread; /* join.c: asks the configured nodes */
     bool retry_running;
@@ -73,6 +74,9 @@ struct core {
     bool auto_running;
     atomic_bool auto_stopping;
     bool was_opened; /* since the start, by whomever; under seal_mutex */
+
+    pthread_mutex_t ceremony_mutex; /* guards what people do with their keys while this node is active */
+    struct ceremony *ceremonies[CEREMONIES];
 
     pthread_mutex_t cache_mutex; /* guards the parsed mount table */
     unsigned char mount_tag[BARRIER_TAG_SIZE];
@@ -120,7 +124,6 @@ int core_mark_init(struct core *core, bool is_running, struct err *err) MUST_CHE
 /* seal.c, join.c */
 /* Under seal_mutex; takes over joining, frees the one before it. */
 void core_set_joining(struct core *core, struct joining *joining);
-void unsealing_free(struct unsealing *unsealing);
 void joining_free(struct joining *joining);
 /* The body of a stored or fetched seal's configuration: {"type","shares","threshold"}; NULL when there is none. */
 json_t *joining_seal_config(const struct joining *joining);

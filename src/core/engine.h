@@ -39,6 +39,9 @@ enum route_flag {
     ROUTE_RESCUES =
         1 << 9, /* takes this node out of service: is not kept from it by an audit log that cannot be written */
     ROUTE_OPENABLE = 1 << 10, /* a listener may be configured so that it needs no token there (and no audit) */
+    /* A listener may be configured so that these need no token; unlike metrics they are audited. */
+    ROUTE_OPEN_REKEY = 1 << 20,
+    ROUTE_OPEN_ROOT = 1 << 21,
     ROUTE_WRAPPING = 1 << 12, /* about a wrapping token, which is looked at before the caller is: see wrapping.h */
     ROUTE_SEALS = 1 << 11, /* may leave this node sealed: its answer goes out though it cannot be put on record then */
 };

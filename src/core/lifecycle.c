@@ -121,6 +121,7 @@ static void deactivate(struct core *core)
     expiry_stop(expiry);
     snapshot_auto_stop(snapshots);
     rotator_stop(rotator);
+    ceremony_forget_all(core);
     audit_close_all(core->audit);
     pthread_mutex_lock(&core->mutex);
     core->is_activating = false;

@@ -78,7 +78,8 @@ struct request {
      * did not. Until `done`. NULL: a request without headers. */
     json_t *(*header_values)(const struct request *req, const char *name);
     bool is_head;
-    bool is_open; /* the listener gives metrics to anybody */
+    bool is_open;    /* the listener gives metrics to anybody */
+    unsigned opened; /* which ROUTE_OPEN_… need no token there */
 
     /* From the steps. */
     uint64_t epoch;

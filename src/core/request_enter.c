@@ -170,6 +170,8 @@ enum step_result step_route(struct request *req)
     else
         req->route_rc =
             router_match(request_routes(req), req->mount_relative, req->operation, &req->route, &req->captures);
+    if (req->route_rc == OK && (req->route->flags & req->opened) != 0)
+        req->extra_flags |= ROUTE_UNAUTH;
     return NEXT;
 }
 

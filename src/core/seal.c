@@ -7,43 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/encoding.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "core/core_private.h"
 #include "core/quarantine.h"
 #include "core/seal_private.h"
-#include "storage/shamir.h"
-
-#define SHARE_MIN 16
-#define SHARE_MAX (BARRIER_KEY_SIZE + 1)
-
-struct unsealing {
-    char nonce[37];
-    int n;
-    size_t share_size;     /* all are of the first one's */
-    unsigned char *shares; /* secret memory */
-};
-
-void unsealing_free(struct unsealing *unsealing)
-{
-    if (unsealing == NULL)
-        return;
-    secret_free(unsealing->shares);
-    free(unsealing);
-}
-
-static struct unsealing *unsealing_new(size_t share_size)
-{
-    struct unsealing *unsealing = calloc(1, sizeof *unsealing);
-    if (unsealing == NULL)
-        abort();
-    random_uuid(unsealing->nonce);
-    unsealing->share_size = share_size;
-    unsealing->shares = secret_alloc((size_t)SHAMIR_SHARES_MAX * SHARE_MAX);
-    return unsealing;
-}
+#include "core/shares.h"
 
 /* ---- The stored, or the fetched, configuration of the seal ---- */
 
@@ -110,57 +80,6 @@ static int read_clear(struct core *core, enum txn_clear record, struct buf *ret,
 
 /* ---- Unsealing ---- */
 
-/* Hex is tried first, and taken only when its length can be a share's; a share may look like both. */
-static int decode_share(const char *text, unsigned char *ret, size_t *ret_size, struct err *err)
-{
-    unsigned char bytes[256];
-    size_t size = 0, len = strlen(text);
-    int rc = ERR_INVALID;
-    if (len > 0 && len < 200) {
-        rc = hex_decode(text, bytes, &size);
-        if (rc != OK || size < SHARE_MIN || size > SHARE_MAX)
-            rc = base64_decode(text, bytes, &size);
-    }
-    if (rc != OK)
-        rc = err_set(err, ERR_INVALID, "'key' must be a valid hex or base64 string");
-    else if (size < SHARE_MIN)
-        rc = err_set(err, ERR_INVALID, "invalid key: key is shorter than minimum %d bytes", SHARE_MIN);
-    else if (size > SHARE_MAX)
-        rc = err_set(err, ERR_INVALID, "invalid key: key is longer than maximum %d bytes", SHARE_MAX);
-    else
-        memcpy(ret, bytes, *ret_size = size);
-    secret_wipe(bytes, sizeof bytes);
-    return rc;
-}
-
-static void add_share(struct core *core, const unsigned char *share, size_t size)
-{
-    if (core->unsealing != NULL && core->unsealing->share_size != size) {
-        unsealing_free(core->unsealing);
-        core->unsealing = NULL;
-    }
-    if (core->unsealing == NULL)
-        core->unsealing = unsealing_new(size);
-    struct unsealing *u = core->unsealing;
-    for (int i = 0; i < u->n; i++)
-        if (secret_equal(u->shares + (size_t)i * size, share, size))
-            return; /* the same one again is no progress */
-    if (u->n < SHAMIR_SHARES_MAX)
-        memcpy(u->shares + (size_t)u->n++ * size, share, size);
-}
-
-/* One share is the key itself. */
-static int combine(const struct unsealing *u, unsigned char *ret_key, struct err *err)
-{
-    if (u->n == 1 && u->share_size == BARRIER_KEY_SIZE) {
-        memcpy(ret_key, u->shares, BARRIER_KEY_SIZE);
-        return OK;
-    }
-    if (u->share_size != SHARE_MAX || shamir_combine(u->shares, u->n, u->share_size, ret_key) != OK)
-        return err_set(err, ERR_INVALID, "failed to generate key from shares; none of the shares is of this seal");
-    return OK;
-}
-
 static int open_barrier(struct core *core, const unsigned char unseal_key[BARRIER_KEY_SIZE], struct err *err)
 {
     struct buf wrapped = BUF_INIT, keyring = BUF_INIT;
@@ -211,11 +130,34 @@ static int check_recovery(const json_t *config, const unsigned char key[BARRIER_
     return err_set(err, ERR_INVALID, "recovery key verification failed: the recovery keys are not this cluster's");
 }
 
+static int check_unseal_key(struct core *core, const unsigned char key[BARRIER_KEY_SIZE], struct err *err)
+{
+    struct buf wrapped = BUF_INIT;
+    unsigned char *root_key = secret_alloc(BARRIER_KEY_SIZE);
+    int rc = read_clear(core, TXN_CLEAR_ROOT_KEY, &wrapped, err);
+    if (rc == OK && seal_unwrap(key, SEAL_ROOT_KEY, wrapped.data, wrapped.len, root_key) != OK)
+        rc = err_set(err, ERR_INVALID, "unseal key verification failed: the unseal keys are not this cluster's");
+    secret_free(root_key);
+    buf_close(&wrapped);
+    return rc;
+}
+
+int seal_check_key(struct core *core, const json_t *config, const unsigned char key[BARRIER_KEY_SIZE], struct err *err)
+{
+    return seal_is_auto(core) ? check_recovery(config, key, err) : check_unseal_key(core, key, err);
+}
+
+static void forget_shares(struct core *core)
+{
+    shares_free(core->unsealing);
+    core->unsealing = NULL;
+}
+
 /* All shares are there: a wrong one among them starts the count again. */
 static int finish_unsealing(struct core *core, const json_t *config, struct err *err)
 {
     unsigned char *key = secret_alloc(BARRIER_KEY_SIZE);
-    int rc = combine(core->unsealing, key, err);
+    int rc = shares_combine(core->unsealing, key, err);
     if (rc == OK && seal_is_auto(core)) {
         rc = check_recovery(config, key, err);
         if (rc == OK)
@@ -224,31 +166,35 @@ static int finish_unsealing(struct core *core, const json_t *config, struct err 
         rc = seal_open(core, key, err);
     }
     secret_free(key);
-    unsealing_free(core->unsealing);
-    core->unsealing = NULL;
+    forget_shares(core);
+    return rc;
+}
+
+static int take_share(struct core *core, const json_t *config, const char *text, bool *ret_is_open, struct err *err)
+{
+    bool is_new;
+    if (core->unsealing == NULL)
+        core->unsealing = shares_new();
+    int rc = shares_add(core->unsealing, text, &is_new, err);
+    if (rc != OK && shares_count(core->unsealing) == 0)
+        forget_shares(core);
+    if (rc == OK && shares_count(core->unsealing) >= json_int(config, "threshold", 1)) {
+        rc = finish_unsealing(core, config, err);
+        *ret_is_open = rc == OK;
+    }
     return rc;
 }
 
 int seal_unseal(struct core *core, const char *text, struct err *err)
 {
-    unsigned char *share = secret_alloc(SHARE_MAX);
-    size_t size;
     bool is_open = false;
     pthread_mutex_lock(&core->seal_mutex);
     json_t *config = seal_config(core);
     int rc = config == NULL ? err_set(err, ERR_INVALID, "Vault is not initialized") : OK;
-    if (rc == OK && barrier_is_sealed(core->barrier)) {
-        rc = decode_share(text, share, &size, err);
-        if (rc == OK)
-            add_share(core, share, size);
-        if (rc == OK && core->unsealing->n >= json_int(config, "threshold", 1)) {
-            rc = finish_unsealing(core, config, err);
-            is_open = rc == OK;
-        }
-    }
+    if (rc == OK && barrier_is_sealed(core->barrier))
+        rc = take_share(core, config, text, &is_open, err);
     json_decref(config);
     pthread_mutex_unlock(&core->seal_mutex);
-    secret_free(share);
     if (is_open)
         core_wait_settled(core, SETTLE_MS);
     return rc;
@@ -258,10 +204,8 @@ int seal_reset(struct core *core, struct err *err)
 {
     pthread_mutex_lock(&core->seal_mutex);
     int rc = barrier_is_sealed(core->barrier) ? OK : err_set(err, ERR_INVALID, "vault is unsealed");
-    if (rc == OK) {
-        unsealing_free(core->unsealing);
-        core->unsealing = NULL;
-    }
+    if (rc == OK)
+        forget_shares(core);
     pthread_mutex_unlock(&core->seal_mutex);
     return rc;
 }
@@ -296,14 +240,14 @@ json_t *seal_status(struct core *core)
 {
     pthread_mutex_lock(&core->seal_mutex);
     json_t *config = seal_config(core);
-    const struct unsealing *u = core->unsealing;
+    const struct shares *given = core->unsealing;
     bool is_sealed = barrier_is_sealed(core->barrier), is_auto = seal_is_auto(core);
-    json_t *status =
-        json_pack("{s:s, s:b, s:b, s:I, s:I, s:i, s:s, s:s, s:s, s:b, s:b, s:s}", "type", core->seal->name,
-                  "initialized", config != NULL, "sealed", is_sealed, "t", (json_int_t)json_int(config, "threshold", 0),
-                  "n", (json_int_t)json_int(config, "shares", 0), "progress", u != NULL ? u->n : 0, "nonce",
-                  u != NULL ? u->nonce : "", "version", COFFER_VERSION, "build_date", COFFER_BUILD_DATE, "migration", 0,
-                  "recovery_seal", is_auto, "storage_type", core->options.storage_type);
+    json_t *status = json_pack(
+        "{s:s, s:b, s:b, s:I, s:I, s:i, s:s, s:s, s:s, s:b, s:b, s:s}", "type", core->seal->name, "initialized",
+        config != NULL, "sealed", is_sealed, "t", (json_int_t)json_int(config, "threshold", 0), "n",
+        (json_int_t)json_int(config, "shares", 0), "progress", given != NULL ? shares_count(given) : 0, "nonce",
+        given != NULL ? shares_nonce(given) : "", "version", COFFER_VERSION, "build_date", COFFER_BUILD_DATE,
+        "migration", 0, "recovery_seal", is_auto, "storage_type", core->options.storage_type);
     if (is_auto)
         json_object_set_new(status, "recovery_seal_type", json_string("shamir"));
     pthread_mutex_unlock(&core->seal_mutex);

@@ -10,20 +10,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/encoding.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "core/core_private.h"
-#include "core/request.h"
 #include "core/seal.h"
 #include "core/seal_private.h"
 
 #define PAUSE_FIRST_MS 100
 #define PAUSE_MAX_MS   5000
 
-static int decrypt_unseal_key(struct core *core, const json_t *config, unsigned char ret_key[BARRIER_KEY_SIZE],
-                              bool *ret_is_old, struct err *err)
+int seal_auto_decrypt(struct core *core, const json_t *config, unsigned char ret_key[BARRIER_KEY_SIZE],
+                      bool *ret_is_old, struct err *err)
 {
     const char *type = json_str(config, "type", "");
     if (strcmp(type, core->seal->name) != 0)
@@ -42,7 +40,7 @@ int seal_auto_open(struct core *core, struct err *err)
         return rc;
     json_t *config = seal_config(core);
     unsigned char *key = secret_alloc(BARRIER_KEY_SIZE);
-    rc = decrypt_unseal_key(core, config, key, &is_old, err);
+    rc = seal_auto_decrypt(core, config, key, &is_old, err);
     if (rc == OK)
         rc = seal_open(core, key, err);
     secret_free(key);
@@ -108,96 +106,4 @@ void seal_auto_again(struct core *core)
     if (was_running && !atomic_load(&core->auto_stopping))
         seal_auto_start(core);
     pthread_mutex_unlock(&core->seal_mutex);
-}
-
-/* ---- A new key ---- */
-
-struct renewal {
-    const unsigned char *old_key; /* the unseal key so far */
-    unsigned char *keys;          /* secret memory: the new one, then the root key */
-};
-
-static int rewrap_root_key(struct request *req, const struct renewal *renewal)
-{
-    unsigned char *root_key = renewal->keys + BARRIER_KEY_SIZE;
-    struct buf wrapped = BUF_INIT;
-    int rc = txn_get_clear(req->txn, TXN_CLEAR_ROOT_KEY, &wrapped);
-    if (rc == OK && seal_unwrap(renewal->old_key, SEAL_ROOT_KEY, wrapped.data, wrapped.len, root_key) != OK)
-        rc = fail(req, ERR_CORRUPT, "the root key cannot be decrypted");
-    if (rc == OK) {
-        buf_clear(&wrapped);
-        seal_wrap(renewal->keys, SEAL_ROOT_KEY, root_key, &wrapped);
-        rc = txn_put_clear(req->txn, TXN_CLEAR_ROOT_KEY, wrapped.data, wrapped.len);
-    }
-    buf_close(&wrapped);
-    return rc;
-}
-
-static int store_unseal_key(struct request *req, const struct renewal *renewal)
-{
-    struct core *core = req->core;
-    json_t *stored, *config = seal_config(core);
-    int rc = core->seal->encrypt(core->options.seal, renewal->keys, &stored, &req->err);
-    if (rc == OK) {
-        json_object_set_new(config, "stored", stored);
-        char *text = json_format(config);
-        rc = txn_put_clear(req->txn, TXN_CLEAR_SEAL, text, strlen(text));
-        json_text_free(text);
-    }
-    json_decref(config);
-    return rc;
-}
-
-static int renew_join_secret(struct request *req, const struct renewal *renewal)
-{
-    unsigned char secret[32];
-    char text[65];
-    json_t *record;
-    int rc = txn_get(req->txn, "core/join", &record);
-    if (rc != OK)
-        return rc;
-    join_secret(renewal->keys, secret);
-    hex_encode(secret, sizeof secret, text);
-    json_object_set_new(record, "secret", json_string(text));
-    rc = txn_put(req->txn, "core/join", record);
-    json_decref(record);
-    secret_wipe(secret, sizeof secret);
-    secret_wipe(text, sizeof text);
-    return rc;
-}
-
-/* The unseal key itself is made anew: whoever had the old key of the seal, and has seen what it encrypted, has nothing.
- */
-static int write_renewal(struct request *req, void *arg)
-{
-    const struct renewal *renewal = arg;
-    random_bytes(renewal->keys, BARRIER_KEY_SIZE);
-    int rc = rewrap_root_key(req, renewal);
-    if (rc == OK)
-        rc = store_unseal_key(req, renewal);
-    return rc == OK ? renew_join_secret(req, renewal) : rc;
-}
-
-void seal_auto_renew(struct core *core, uint64_t epoch)
-{
-    struct err err = {0};
-    bool is_old;
-    if (!seal_is_auto(core))
-        return;
-    unsigned char *old_key = secret_alloc(BARRIER_KEY_SIZE), *keys = secret_alloc(2 * BARRIER_KEY_SIZE);
-    struct renewal renewal = {.old_key = old_key, .keys = keys};
-    pthread_mutex_lock(&core->seal_mutex);
-    json_t *config = seal_config(core);
-    int rc = decrypt_unseal_key(core, config, old_key, &is_old, &err);
-    if (rc == OK && is_old)
-        rc = request_run_internal(core, epoch, write_renewal, &renewal, &err);
-    pthread_mutex_unlock(&core->seal_mutex);
-    if (rc != OK)
-        log_warn("core", "the seal's new key is not in use yet: %s; tried again by the next active node",
-                 err_text(&err));
-    else if (is_old)
-        log_info("core", "the unseal key was made anew and encrypted by the seal's new key");
-    json_decref(config);
-    secret_free(old_key);
-    secret_free(keys);
 }

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/encoding.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/secret.h"
@@ -17,10 +16,8 @@
 #include "core/request.h"
 #include "core/seal.h"
 #include "core/seal_private.h"
+#include "core/shares.h"
 #include "core/token.h"
-#include "storage/shamir.h"
-
-#define SHARE_SIZE (BARRIER_KEY_SIZE + 1)
 
 enum { UNSEAL, ROOT, RECOVERY, KEYS };
 
@@ -38,35 +35,7 @@ static const unsigned char *key_of(const struct birth *birth, int which)
     return birth->keys + which * BARRIER_KEY_SIZE;
 }
 
-/* Without an automatic seal there must be somebody who can unseal. */
-static int check_shares(bool is_auto, int shares, int threshold, struct err *err)
-{
-    const char *prefix = is_auto ? "invalid recovery configuration: " : "invalid seal configuration: ";
-    if (is_auto && shares == 0 && threshold == 0)
-        return OK;
-    if (shares < 1)
-        return err_set(err, ERR_INVALID, "%sshares must be at least one", prefix);
-    if (shares > SHAMIR_SHARES_MAX || threshold > SHAMIR_SHARES_MAX)
-        return err_set(err, ERR_INVALID, "%sshares must be less than 256", prefix);
-    if (threshold < 1)
-        return err_set(err, ERR_INVALID, "%sthreshold must be at least one", prefix);
-    if (shares > 1 && threshold == 1)
-        return err_set(err, ERR_INVALID, "%sthreshold must be greater than one for multiple shares", prefix);
-    if (threshold > shares)
-        return err_set(err, ERR_INVALID, "%sthreshold cannot be larger than shares", prefix);
-    return OK;
-}
-
 /* ---- The first records ---- */
-
-static int put_text(struct request *req, enum txn_clear record, json_t *value)
-{
-    char *text = json_format(value);
-    int rc = txn_put_clear(req->txn, record, text, strlen(text));
-    json_text_free(text);
-    json_decref(value);
-    return rc;
-}
 
 static int describe_seal(struct core *core, const struct birth *birth, json_t **ret_config, struct err *err)
 {
@@ -93,7 +62,7 @@ static int put_seal(struct request *req, const struct birth *birth)
     json_t *config;
     int rc = describe_seal(req->core, birth, &config, &req->err);
     if (rc == OK)
-        rc = put_text(req, TXN_CLEAR_SEAL, config);
+        rc = seal_put_text(req, TXN_CLEAR_SEAL, config);
     seal_wrap(key_of(birth, UNSEAL), SEAL_ROOT_KEY, key_of(birth, ROOT), &wrapped);
     if (rc == OK)
         rc = txn_put_clear(req->txn, TXN_CLEAR_ROOT_KEY, wrapped.data, wrapped.len);
@@ -111,44 +80,24 @@ static int put_cluster(struct request *req)
     random_bytes(random, sizeof random);
     snprintf(name, sizeof name, "vault-cluster-%02x%02x%02x%02x", random[0], random[1], random[2], random[3]);
     const char *given = req->core->options.cluster_name;
-    return put_text(req, TXN_CLEAR_CLUSTER, json_pack("{s:s, s:s}", "name", given != NULL ? given : name, "id", id));
+    return seal_put_text(req, TXN_CLEAR_CLUSTER,
+                         json_pack("{s:s, s:s}", "name", given != NULL ? given : name, "id", id));
 }
 
 /* What a leader needs to let others in. */
 static int put_join(struct request *req, struct birth *birth)
 {
-    unsigned char secret[32];
-    char text[65];
-    join_secret(key_of(birth, UNSEAL), secret);
-    hex_encode(secret, sizeof secret, text);
-    json_t *record = json_pack("{s:s, s:s}", "authority", buf_str(&birth->ca), "secret", text);
-    int rc = txn_put(req->txn, "core/join", record);
+    json_t *record = json_pack("{s:s}", "authority", buf_str(&birth->ca));
+    int rc = seal_put_join(req, record, key_of(birth, UNSEAL));
     json_decref(record);
-    secret_wipe(secret, sizeof secret);
-    secret_wipe(text, sizeof text);
-    return rc;
-}
-
-static int create_root_token(struct request *req, struct birth *birth)
-{
-    json_t *policies = json_pack("[s]", "root");
-    struct token_order order = {
-        .id = birth->root_token,
-        .path = "auth/token/root",
-        .display_name = "root",
-        .policies = policies,
-        .never_expires = true,
-    };
-    json_decref(birth->auth);
-    birth->auth = NULL;
-    int rc = token_create(req, &order, &birth->auth);
-    json_decref(policies);
     return rc;
 }
 
 static int write_first(struct request *req, void *arg)
 {
     struct birth *birth = arg;
+    json_decref(birth->auth); /* of a run before this one */
+    birth->auth = NULL;
     int rc = put_seal(req, birth);
     if (rc == OK)
         rc = put_cluster(req);
@@ -158,7 +107,7 @@ static int write_first(struct request *req, void *arg)
         rc = mount_init(req);
     if (rc == OK)
         rc = policy_write(req, "default", policy_default_text);
-    return rc == OK ? create_root_token(req, birth) : rc;
+    return rc == OK ? token_create_root(req, birth->root_token, &birth->auth) : rc;
 }
 
 /* ---- The steps ---- */
@@ -175,32 +124,13 @@ static int make_keys(struct core *core, struct birth *birth, struct err *err)
 /* The names under which shares are told, in hex and in base64. */
 static const char *const share_names[2][2] = {{"keys", "keys_base64"}, {"recovery_keys", "recovery_keys_base64"}};
 
-static void add_share(json_t *result, const char *const names[2], const unsigned char *share, size_t size)
-{
-    char text[2 * SHARE_SIZE + 1];
-    hex_encode(share, size, text);
-    json_array_append_new(json_object_get(result, names[0]), json_string(text));
-    base64_encode(share, size, text);
-    json_array_append_new(json_object_get(result, names[1]), json_string(text));
-    secret_wipe(text, sizeof text);
-}
-
 static int add_shares(const struct birth *birth, bool is_auto, json_t *result, struct err *err)
 {
     const char *const *names = share_names[is_auto];
-    const unsigned char *key = key_of(birth, is_auto ? RECOVERY : UNSEAL);
     for (int i = 0; i < 2 && birth->shares > 0; i++)
         json_object_set_new(result, names[i], json_array());
-    if (birth->shares == 1)
-        add_share(result, names, key, BARRIER_KEY_SIZE);
-    if (birth->shares <= 1)
-        return OK;
-    unsigned char *shares = secret_alloc((size_t)birth->shares * SHARE_SIZE);
-    int rc = shamir_split(key, BARRIER_KEY_SIZE, birth->shares, birth->threshold, shares);
-    for (int i = 0; rc == OK && i < birth->shares; i++)
-        add_share(result, names, shares + (size_t)i * SHARE_SIZE, SHARE_SIZE);
-    secret_free(shares);
-    return rc == OK ? OK : err_set(err, rc, "the key could not be split");
+    return shares_tell(key_of(birth, is_auto ? RECOVERY : UNSEAL), birth->shares, birth->threshold,
+                       json_object_get(result, names[0]), json_object_get(result, names[1]), err);
 }
 
 static int tell_shares(const struct birth *birth, bool is_auto, json_t **ret_result, struct err *err)
@@ -250,7 +180,9 @@ int seal_init(struct core *core, int shares, int threshold, const char *root_tok
               struct err *err)
 {
     struct birth birth = {.shares = shares, .threshold = threshold, .root_token = root_token};
-    int rc = check_shares(seal_is_auto(core), shares, threshold, err);
+    bool is_auto = seal_is_auto(core);
+    int rc = shares_check(is_auto ? "invalid recovery configuration: " : "invalid seal configuration: ", is_auto,
+                          shares, threshold, err);
     if (rc != OK)
         return rc;
     pthread_mutex_lock(&core->seal_mutex);

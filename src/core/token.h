@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "core/request.h"
 
+#define TOKEN_LENGTH    28 /* "hvs." and what is random */
 #define TOKEN_HASH_SIZE 65 /* hex of 32 bytes, terminated */
 
 struct token {
@@ -62,6 +63,8 @@ struct token_order {
 
 /* Writes a new token into req's transaction; ret_auth is the `auth` object of the answer (a new reference). */
 int token_create(struct request *req, const struct token_order *order, json_t **ret_auth) MUST_CHECK;
+/* A root token, of a chosen text or (NULL) a random one of TOKEN_LENGTH characters. */
+int token_create_root(struct request *req, const char *id, json_t **ret_auth) MUST_CHECK;
 /* The token of a login: req->auth with the mount's limits, display name and metadata. Sets req->auth_reply. */
 int token_create_login(struct request *req) MUST_CHECK;
 

@@ -2,6 +2,7 @@
 /*
  * token_create.c — making tokens, and making them last longer.
  */
+#include <assert.h>
 #include <ctype.h>
 #include <string.h>
 
@@ -15,6 +16,8 @@
 #define TOKEN_PREFIX    "hvs."
 #define TOKEN_RANDOM    24
 #define ACCESSOR_RANDOM 24
+
+static_assert(TOKEN_LENGTH == sizeof TOKEN_PREFIX - 1 + TOKEN_RANDOM, "what token.h says");
 
 static json_t *list_of(json_t *list)
 {
@@ -182,6 +185,21 @@ static json_t *login_policies(struct request *req)
     if (!req->auth.no_default_policy)
         json_array_append_new(policies, json_string("default"));
     return policies;
+}
+
+int token_create_root(struct request *req, const char *id, json_t **ret_auth)
+{
+    json_t *policies = json_pack("[s]", "root");
+    struct token_order order = {
+        .id = id,
+        .path = "auth/token/root",
+        .display_name = "root",
+        .policies = policies,
+        .never_expires = true,
+    };
+    int rc = token_create(req, &order, ret_auth);
+    json_decref(policies);
+    return rc;
 }
 
 int token_create_login(struct request *req)

@@ -23,6 +23,23 @@ int sys_rotate_config_read(struct request *req);
 int sys_rotate_config_write(struct request *req);
 extern const struct field sys_rotate_config_fields[];
 
+/* rekey.c */
+int sys_rekey_status(struct request *req);
+int sys_rekey_init(struct request *req);
+int sys_rekey_cancel(struct request *req);
+int sys_rekey_update(struct request *req);
+int sys_rekey_verify_status(struct request *req);
+int sys_rekey_verify_update(struct request *req);
+int sys_rekey_verify_restart(struct request *req);
+int sys_rekey_backup_read(struct request *req);
+int sys_rekey_backup_delete(struct request *req);
+int sys_root_token_status(struct request *req);
+int sys_root_token_init(struct request *req);
+int sys_root_token_cancel(struct request *req);
+int sys_root_token_update(struct request *req);
+int sys_decode_token(struct request *req);
+extern const struct field sys_rekey_fields[], sys_share_fields[], sys_root_token_fields[], sys_decode_token_fields[];
+
 /* health.c */
 int sys_health(struct request *req);
 int sys_leader(struct request *req);

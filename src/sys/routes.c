@@ -8,6 +8,40 @@
 /* Answered by every node, sealed or not, without a token and without an envelope. */
 #define BARE (ROUTE_LOCAL | ROUTE_UNAUTH | ROUTE_PLAIN | ROUTE_NO_AUDIT)
 
+/* Another key in new shares, and a root token: with a token, or without where the listener is configured so. */
+#define REKEY_ROUTES(base, flags)                                                                                        \
+    {base "/init", OP_READ, sys_rekey_status, (flags) | ROUTE_BLOCKS, "How far a rekey is.", NULL, NULL},                \
+        {base "/init", OP_UPDATE, sys_rekey_init, (flags) | ROUTE_BLOCKS, "Begin a rekey.", sys_rekey_fields, NULL},     \
+        {base "/init", OP_DELETE, sys_rekey_cancel, (flags), "Give up a rekey.", sys_rekey_fields, NULL},                \
+        {base "/update",   OP_UPDATE, sys_rekey_update, (flags) | ROUTE_BLOCKS, "Give a share of the present key.",      \
+         sys_share_fields, NULL},                                                                                        \
+        {base "/verify", OP_READ, sys_rekey_verify_status, (flags), "How far verifying the new shares is.", NULL, NULL}, \
+        {base "/verify",   OP_UPDATE, sys_rekey_verify_update, (flags) | ROUTE_BLOCKS, "Give a share of the new key.",   \
+         sys_share_fields, NULL},                                                                                        \
+    {                                                                                                                    \
+        base "/verify", OP_DELETE, sys_rekey_verify_restart, (flags), "Begin verifying again.", NULL, NULL               \
+    }
+#define BACKUP_ROUTES(path)                                                                                            \
+    {path, OP_READ, sys_rekey_backup_read, ROUTE_SUDO | ROUTE_INJECT, "The shares that were kept, encrypted.",         \
+     NULL, NULL},                                                                                                      \
+    {                                                                                                                  \
+        path, OP_DELETE, sys_rekey_backup_delete, ROUTE_SUDO, "Forget the shares that were kept.", NULL, NULL          \
+    }
+#define ROOT_TOKEN_ROUTES(path, flags)                                                                                 \
+    {path, OP_READ, sys_root_token_status, (flags) | ROUTE_BLOCKS, "How far generating a root token is.", NULL, NULL}, \
+        {path,                                                                                                         \
+         OP_UPDATE,                                                                                                    \
+         sys_root_token_init,                                                                                          \
+         (flags) | ROUTE_BLOCKS,                                                                                       \
+         "Begin generating a root token.",                                                                             \
+         sys_root_token_fields,                                                                                        \
+         NULL},                                                                                                        \
+    {                                                                                                                  \
+        path, OP_DELETE, sys_root_token_cancel, (flags), "Give up generating a root token.", NULL, NULL                \
+    }
+#define OPEN_REKEY (ROUTE_OPEN_REKEY | ROUTE_PLAIN)
+#define OPEN_ROOT  (ROUTE_OPEN_ROOT | ROUTE_PLAIN)
+
 static const struct route routes[] = {
     {"init", OP_READ, sys_init_read, BARE, "Whether the cluster is initialized.", NULL, NULL},
     {"init", OP_UPDATE, sys_init_write, BARE | ROUTE_BLOCKS, "Create a cluster: its keys and its root token.",
@@ -37,6 +71,23 @@ static const struct route routes[] = {
      sys_rotate_config_fields, NULL},
     {"key-status", OP_READ, sys_key_status, ROUTE_INJECT, "The key that is encrypted with, and how often it was.", NULL,
      NULL},
+    REKEY_ROUTES("rekey", OPEN_REKEY),
+    REKEY_ROUTES("rekey-recovery-key", OPEN_REKEY),
+    REKEY_ROUTES("rotate/root", 0),
+    REKEY_ROUTES("rotate/recovery", 0),
+    BACKUP_ROUTES("rekey/backup"),
+    BACKUP_ROUTES("rekey/recovery-key-backup"),
+    BACKUP_ROUTES("rotate/root/backup"),
+    BACKUP_ROUTES("rotate/recovery/backup"),
+    ROOT_TOKEN_ROUTES("generate-root", OPEN_ROOT),
+    ROOT_TOKEN_ROUTES("generate-root/attempt", OPEN_ROOT),
+    ROOT_TOKEN_ROUTES("generate-root-token/attempt", 0),
+    {"generate-root/update", OP_UPDATE, sys_root_token_update, OPEN_ROOT | ROUTE_BLOCKS,
+     "Give a share for a root token.", sys_share_fields, NULL},
+    {"generate-root-token/update", OP_UPDATE, sys_root_token_update, ROUTE_BLOCKS, "Give a share for a root token.",
+     sys_share_fields, NULL},
+    {"decode-token", OP_UPDATE, sys_decode_token, ROUTE_UNAUTH, "The root token out of what generate-root told.",
+     sys_decode_token_fields, NULL},
     {"metrics", OP_READ, sys_metrics, ROUTE_LOCAL | ROUTE_OPENABLE,
      "What this node counts; with ?format=prometheus as text.", NULL, NULL},
     {"ha-status", OP_READ, sys_ha_status, ROUTE_INJECT, "The nodes, and what is known of each.", NULL, NULL},
