@@ -5,17 +5,24 @@
 
 #include "base/json.h"
 
-void call_send(struct http_call *call, int status, const char *location, const char *content_type, const char *body)
+void call_send_with(struct http_call *call, int status, const struct http_header *headers, size_t n,
+                    const char *content_type, const char *body)
 {
-    struct http_header header = {.name = "Location", .value = location};
     struct http_reply reply = {.status = status,
-                               .headers = &header,
-                               .n_headers = location != NULL,
+                               .headers = headers,
+                               .n_headers = n,
                                .content_type = content_type,
                                .body = body,
                                .body_len = body != NULL ? strlen(body) : 0};
 
     http_reply(call, &reply);
+}
+
+void call_send(struct http_call *call, int status, const char *location, const char *content_type, const char *body)
+{
+    struct http_header header = {.name = "Location", .value = location};
+
+    call_send_with(call, status, &header, location != NULL, content_type, body);
 }
 
 const char *call_refusal_body(const struct refusal *refusal, struct arena *arena)

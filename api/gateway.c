@@ -75,6 +75,19 @@ static void send_file(struct request *req, struct http_call *call)
     req->reply_file.fd = -1; /* the front's now */
 }
 
+static void send_body(const struct request *req, int status, const char *body)
+{
+    struct http_call *call = ((const struct front *)req->front)->call;
+    struct http_header headers[sizeof req->headers / sizeof req->headers[0] + 1];
+    size_t n = 0;
+
+    if (req->redirect != NULL)
+        headers[n++] = (struct http_header){.name = "Location", .value = req->redirect};
+    for (size_t i = 0; i < req->n_headers; i++)
+        headers[n++] = (struct http_header){.name = req->headers[i].name, .value = req->headers[i].value};
+    call_send_with(call, status, headers, n, req->content_type, body);
+}
+
 /* The pipeline's last word, on whatever thread. */
 static void on_done(struct request *req)
 {
@@ -90,7 +103,7 @@ static void on_done(struct request *req)
         send_file(req, call);
     } else {
         char *body = request_body(req, &status);
-        call_send(call, status, req->redirect, req->content_type, body);
+        send_body(req, status, body);
         json_text_free(body);
     }
     metrics_count_response(core_metrics(req->core), status, req->arrived_us);

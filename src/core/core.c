@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "core/core_private.h"
+#include "core/quota.h"
 #include "core/seal.h"
 #include "core/seal_private.h"
 #include "core/shares.h"
@@ -133,6 +134,7 @@ static struct core *core_new(const struct core_options *options)
     core->barrier = barrier_new();
     core->pool = pool_new("blocking", BLOCKING_THREADS);
     core->audit = audit_new(core);
+    core->quotas = quotas_new();
     core->system_mount = bare_system_mount(core);
     return core;
 }
@@ -197,6 +199,7 @@ static void core_free(struct core *core)
         cluster_close(core->cluster);
     commit_stop(core->commit);
     audit_free(core->audit);
+    quotas_free(core->quotas);
     barrier_free(core->barrier);
     if (core->store != NULL)
         store_close(core->store);

@@ -34,6 +34,7 @@ struct core {
     struct cluster *cluster;
     struct commit *commit;
     struct audit *audit;
+    struct quotas *quotas;
     struct pool *pool;
 
     atomic_uint_least64_t epoch; /* in which this node is active; 0: it is not */

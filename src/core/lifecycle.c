@@ -15,6 +15,7 @@
 #include "base/pool.h"
 #include "core/autopilot.h"
 #include "core/core_private.h"
+#include "core/quota.h"
 #include "core/policy.h"
 #include "core/request.h"
 #include "core/rotate.h"
@@ -61,6 +62,11 @@ static int open_audit(struct request *req, void *arg)
     return audit_sync(arg, req);
 }
 
+static int load_quotas(struct request *req, void *arg)
+{
+    return quotas_sync(arg, req->txn);
+}
+
 static int add_mounts(struct request *req, void *arg)
 {
     (void)arg;
@@ -86,6 +92,8 @@ static void activate(struct core *core, uint64_t epoch)
     int rc = txn_follow_keyring(core->store, core->barrier, &err); /* the last leader may have rotated it */
     if (rc == OK)
         rc = request_run_internal(core, epoch, open_audit, core->audit, &err);
+    if (rc == OK)
+        rc = request_run_internal(core, epoch, load_quotas, core->quotas, &err);
     if (rc == OK)
         rc = request_run_internal(core, epoch, add_mounts, NULL, &err);
     if (rc == OK)

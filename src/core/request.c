@@ -19,6 +19,7 @@
     X(standing)       /* sealed: 503; a standby: 307; the leader: does it lead now, for certain? */                    \
     X(begin)          /* a snapshot of the store */                                                                    \
     X(route)          /* which mount, which row of its engine's table */                                               \
+    X(limit)          /* may its address ask once more? */                                                             \
     X(authenticate)   /* the token; takes one of its uses */                                                           \
     X(authorize)      /* its policies; and does the route exist? */                                                    \
     X(audit_request)  /* before anything is done */                                                                    \

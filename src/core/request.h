@@ -53,6 +53,11 @@ struct login {
     bool is_refused;  /* the secret was wrong */
 };
 
+/* Of the answer, besides what the front sets itself. The name is a constant. */
+struct request_header {
+    const char *name, *value;
+};
+
 struct request {
     struct core *core;
     struct arena arena;
@@ -109,8 +114,10 @@ struct request {
     bool is_plain;       /* the reply's data is the whole body, whatever the route says */
     json_t **owned;      /* references that go when the transaction goes */
     size_t n_owned;
-    bool is_audited;  /* the request entry was written */
-    bool is_internal; /* made by this node itself: revocation, renewal */
+    bool is_audited;   /* the request entry was written */
+    bool is_counted;   /* by a quota */
+    bool is_unaudited; /* refused in a way that does not go on record */
+    bool is_internal;  /* made by this node itself: revocation, renewal */
 
     /* From the handler. */
     struct err err;
@@ -131,6 +138,8 @@ struct request {
     const struct wrapped *rewraps; /* the answer was wrapped before; see wrapping.h */
     json_t *wrap_info;             /* of an answer that was wrapped: stands in its place */
     char *redirect;                /* Location, with status 307 */
+    struct request_header headers[4];
+    size_t n_headers;
 
     /* The front: called once, on whatever thread, when the answer is ready; then request_free(). */
     void (*done)(struct request *req);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "core/core_private.h"
 #include "core/lockout.h"
+#include "core/quota.h"
 #include "core/request_private.h"
 #include "core/token.h"
 
@@ -126,6 +127,7 @@ enum step_result step_confirm(struct request *req)
     if (req->is_committing && take_commit_result(req) == AGAIN)
         return AGAIN;
     (void)failpoint("request.after_commit");
+    quotas_take_over(req);
     if (req->expiry_changed)
         core_wake_expiry(req->core);
     return NEXT;
@@ -133,7 +135,7 @@ enum step_result step_confirm(struct request *req)
 
 enum step_result step_audit_response(struct request *req)
 {
-    if (is_bare(req) || has_flag(req, ROUTE_NO_AUDIT) || req->redirect != NULL)
+    if (is_bare(req) || has_flag(req, ROUTE_NO_AUDIT) || req->is_unaudited || req->redirect != NULL)
         return NEXT;
     if (!req->is_audited && req->rc != ERR_INTERNAL && core_standing(req->core) == CORE_ACTIVE) {
         /* Refused before its turn: the refusal is on record all the same. */

@@ -83,6 +83,15 @@ int sys_plugins_catalog(struct request *req);
 int sys_plugins_list(struct request *req);
 int sys_plugins_read(struct request *req);
 
+/* quotas.c */
+int sys_quota_config_read(struct request *req);
+int sys_quota_config_write(struct request *req);
+int sys_quota_list(struct request *req);
+int sys_quota_read(struct request *req);
+int sys_quota_write(struct request *req);
+int sys_quota_delete(struct request *req);
+extern const struct field sys_quota_fields[], sys_quota_config_fields[];
+
 /* password.c */
 int sys_password_list(struct request *req);
 int sys_password_read(struct request *req);

@@ -238,6 +238,15 @@ static const struct route routes[] = {
     {"config/auditing/request-headers/:header", OP_DELETE, sys_audit_header_delete, ROUTE_SUDO,
      "Keep a header out of the audit log.", NULL, NULL},
 
+    {"quotas/config", OP_READ, sys_quota_config_read, 0, "What holds for all quotas.", NULL, NULL},
+    {"quotas/config", OP_UPDATE, sys_quota_config_write, 0,
+     "Set what holds for all quotas; what is left out is set back.", sys_quota_config_fields, NULL},
+    {"quotas/rate-limit/", OP_LIST, sys_quota_list, 0, "The names of the rate limits.", NULL, NULL},
+    {"quotas/rate-limit/:name", OP_READ, sys_quota_read, 0, "A rate limit.", NULL, NULL},
+    {"quotas/rate-limit/:name", OP_UPDATE, sys_quota_write, 0, "Limit how often an address may ask.", sys_quota_fields,
+     NULL},
+    {"quotas/rate-limit/:name", OP_DELETE, sys_quota_delete, 0, "Take a rate limit away.", NULL, NULL},
+
     {"tools/random", OP_UPDATE, sys_tools_random, 0, "Random bytes.", sys_tools_random_fields, NULL},
     {"tools/random/:urlbytes", OP_UPDATE, sys_tools_random, 0, "Random bytes, so many.", sys_tools_random_fields, NULL},
     {"tools/random/:source/:urlbytes", OP_UPDATE, sys_tools_random, 0, "Random bytes, so many, of a source.",
