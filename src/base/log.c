@@ -13,23 +13,109 @@
 #include "base/json.h"
 
 static const char *const level_names[] = {"TRACE", "DEBUG", "INFO", "WARN", "ERROR"};
-static atomic_int level_min = LOG_INFO;
+static const char *const level_texts[] = {"trace", "debug", "info", "warn", "error"};
+static const char *const modules[] = {"audit", "aws",  "config", "core",   "forward",  "http",
+                                      "lease", "raft", "seal",   "server", "snapshot", NULL};
+#define N_MODULES (sizeof modules / sizeof modules[0] - 1)
+#define AS_ALL    (-1)
+
+static atomic_int configured = LOG_INFO;
+static atomic_int level_all = LOG_INFO; /* of modules without a level of their own */
+static atomic_int level_own[N_MODULES] = {AS_ALL, AS_ALL, AS_ALL, AS_ALL, AS_ALL, AS_ALL,
+                                          AS_ALL, AS_ALL, AS_ALL, AS_ALL, AS_ALL};
+static atomic_int level_min = LOG_INFO; /* the least of them: what is below it is nobody's */
 static atomic_bool json_lines = false;
+
+/* ---- Levels ---- */
+
+static int find_module(const char *name)
+{
+    for (size_t i = 0; i < N_MODULES; i++)
+        if (strcmp(modules[i], name) == 0)
+            return (int)i;
+    return -1;
+}
+
+static int level_at(int module)
+{
+    int own = module >= 0 ? atomic_load_explicit(&level_own[module], memory_order_relaxed) : AS_ALL;
+    return own != AS_ALL ? own : atomic_load_explicit(&level_all, memory_order_relaxed);
+}
+
+static void find_least(void)
+{
+    int least = level_at(-1);
+    for (size_t i = 0; i < N_MODULES; i++)
+        least = level_at((int)i) < least ? level_at((int)i) : least;
+    atomic_store(&level_min, least);
+}
+
+static void set_all(int level)
+{
+    for (size_t i = 0; i < N_MODULES; i++)
+        atomic_store(&level_own[i], AS_ALL);
+    atomic_store(&level_all, level);
+    find_least();
+}
 
 void log_configure(enum log_level level, bool as_json)
 {
-    atomic_store(&level_min, level);
+    log_set_level(level);
     atomic_store(&json_lines, as_json);
 }
 
 void log_set_level(enum log_level level)
 {
-    atomic_store(&level_min, level);
+    atomic_store(&configured, level);
+    set_all(level);
 }
 
 enum log_level log_get_level(void)
 {
-    return (enum log_level)atomic_load(&level_min);
+    return (enum log_level)level_at(-1);
+}
+
+const char *const *log_modules(void)
+{
+    return modules;
+}
+
+int log_module_level(const char *module, enum log_level *ret_level)
+{
+    int at = find_module(module);
+    if (at < 0)
+        return ERR_NOTFOUND;
+    *ret_level = (enum log_level)level_at(at);
+    return OK;
+}
+
+static int set_level(const char *module, int level)
+{
+    int at = module != NULL ? find_module(module) : 0;
+    if (at < 0)
+        return ERR_NOTFOUND;
+    if (module == NULL) {
+        set_all(level);
+    } else {
+        atomic_store(&level_own[at], level);
+        find_least();
+    }
+    return OK;
+}
+
+int log_override(const char *module, enum log_level level)
+{
+    return set_level(module, level);
+}
+
+int log_restore(const char *module)
+{
+    return set_level(module, atomic_load(&configured));
+}
+
+const char *log_level_text(enum log_level level)
+{
+    return level_texts[level];
 }
 
 int log_parse_level(const char *text, enum log_level *ret_level)
@@ -85,7 +171,8 @@ void log_divert(void (*take)(void *arg, enum log_level level, const char *text),
 
 void log_write(enum log_level level, const char *module, const char *fmt, ...)
 {
-    if ((int)level < atomic_load_explicit(&level_min, memory_order_relaxed))
+    if ((int)level < atomic_load_explicit(&level_min, memory_order_relaxed) ||
+        (int)level < level_at(find_module(module)))
         return;
     char text[1024], time[40], line[1200];
     va_list args;

@@ -18,6 +18,16 @@ enum log_level { LOG_TRACE, LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 void log_configure(enum log_level level, bool as_json);
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
+
+/* "audit", "core", …: every module that logs; NULL ends them. */
+const char *const *log_modules(void);
+/* From what level on a module's lines are written; ERR_NOTFOUND. */
+int log_module_level(const char *module, enum log_level *ret_level);
+/* Another one than is configured, for a module or (NULL) for all; until it is restored or configured anew. */
+int log_override(const char *module, enum log_level level);
+int log_restore(const char *module);
+/* "trace", "debug" … */
+const char *log_level_text(enum log_level level);
 /* "trace", "debug", "info" (also ""), "warn" ("warning"), "error" ("err"). ERR_INVALID otherwise. */
 int log_parse_level(const char *text, enum log_level *ret_level);
 

@@ -247,6 +247,8 @@ static void reload(struct server *server)
     enum log_level level;
     if (fresh->log_level != NULL && log_parse_level(fresh->log_level, &level) == OK)
         log_set_level(level);
+    else
+        (void)log_restore(NULL); /* what sys/loggers has set ends here, too */
     config_free(fresh);
 }
 

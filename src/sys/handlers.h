@@ -83,6 +83,13 @@ int sys_plugins_catalog(struct request *req);
 int sys_plugins_list(struct request *req);
 int sys_plugins_read(struct request *req);
 
+/* loggers.c */
+int sys_loggers_list(struct request *req);
+int sys_loggers_read(struct request *req);
+int sys_loggers_write(struct request *req);
+int sys_loggers_restore(struct request *req);
+extern const struct field sys_logger_fields[];
+
 /* quotas.c */
 int sys_quota_config_read(struct request *req);
 int sys_quota_config_write(struct request *req);

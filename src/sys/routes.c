@@ -238,6 +238,15 @@ static const struct route routes[] = {
     {"config/auditing/request-headers/:header", OP_DELETE, sys_audit_header_delete, ROUTE_SUDO,
      "Keep a header out of the audit log.", NULL, NULL},
 
+    {"loggers", OP_READ, sys_loggers_list, 0, "From what level on the active node logs, by module.", NULL, NULL},
+    {"loggers", OP_UPDATE, sys_loggers_write, 0, "Set the level of all modules, until the next SIGHUP or start.",
+     sys_logger_fields, NULL},
+    {"loggers", OP_DELETE, sys_loggers_restore, 0, "Log as it is configured.", NULL, NULL},
+    {"loggers/:name", OP_READ, sys_loggers_read, 0, "From what level on a module logs.", NULL, NULL},
+    {"loggers/:name", OP_UPDATE, sys_loggers_write, 0, "Set the level of a module, until the next SIGHUP or start.",
+     sys_logger_fields, NULL},
+    {"loggers/:name", OP_DELETE, sys_loggers_restore, 0, "Let a module log as it is configured.", NULL, NULL},
+
     {"quotas/config", OP_READ, sys_quota_config_read, 0, "What holds for all quotas.", NULL, NULL},
     {"quotas/config", OP_UPDATE, sys_quota_config_write, 0,
      "Set what holds for all quotas; what is left out is set back.", sys_quota_config_fields, NULL},

@@ -2,8 +2,11 @@
 """The small paths of sys/: random bytes, hashes, the catalog, password policies."""
 import base64
 import hashlib
+import signal
 
 import pytest
+
+from lib.process import wait_for
 
 pytestmark = pytest.mark.quick
 
@@ -125,3 +128,38 @@ def test_a_password_policy_that_is_not_there(root):
         answer = root.read(f"sys/policies/password/{path}").refused(404)
         assert answer.errors == [one("policy does not exist")]
     root.write("sys/policies/password/p", policy="{{{").refused(400, "invalid password policy: unable to decode")
+
+
+# ---- sys/loggers ----
+
+@pytest.mark.coffer_only
+def test_levels_of_the_log_are_set_and_restored(root):
+    assert set(root.read("sys/loggers").ok(200).data.values()) == {"info"}
+    root.write("sys/loggers/core", level="trace").ok(204)
+    assert root.read("sys/loggers/core").ok(200).data == {"core": "trace"}
+    assert root.read("sys/loggers/raft").ok(200).data == {"raft": "info"}
+    root.write("sys/loggers", level="warn").ok(204)
+    assert set(root.read("sys/loggers").ok(200).data.values()) == {"warn"}
+    root.delete("sys/loggers/raft").ok(204)
+    assert root.read("sys/loggers/raft").data == {"raft": "info"} and root.read("sys/loggers/core").data["core"] == "warn"
+    root.delete("sys/loggers").ok(204)
+    assert set(root.read("sys/loggers").ok(200).data.values()) == {"info"}
+
+
+@pytest.mark.coffer_only
+def test_a_module_logs_from_its_level_on(node):
+    root = node.ready().root
+    before = len(node.log_file.read_text())
+    root.write("sys/loggers/server", level="error").ok(204)
+    node.process.signal(signal.SIGHUP)
+    wait_for("the level is the configured one again", lambda: root.read("sys/loggers/server").data["server"] == "info")
+    assert "reloading certificates" not in node.log_file.read_text()[before:]
+
+
+@pytest.mark.coffer_only
+def test_unknown_loggers_and_levels_are_refused(root):
+    assert root.read("sys/loggers/nope").ok(200).data == {}
+    root.write("sys/loggers", level="foo").refused(400, "invalid level provided: unknown log level: foo")
+    root.write("sys/loggers").refused(400, "level is required")
+    root.write("sys/loggers/nope", level="info").refused(400, 'logger "nope" not found')
+    root.delete("sys/loggers/nope").refused(400, 'logger "nope" not found')
