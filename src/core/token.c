@@ -122,18 +122,22 @@ int token_lookup(struct request *req, const char *client_token, struct token **r
     return rc == OK ? token_lookup_hash(req, hash, ret_token) : rc;
 }
 
+static int no_accessor(struct request *req)
+{
+    return fail(req, ERR_INVALID, "1 error occurred:\n\t* invalid accessor\n\n");
+}
+
 int token_lookup_accessor(struct request *req, const char *accessor, struct token **ret_token)
 {
     json_t *record;
     if (accessor[0] == '\0' || strlen(accessor) > TOKEN_SIZE_MAX || strchr(accessor, '/') != NULL)
-        return fail(req, ERR_INVALID, "invalid accessor");
+        return no_accessor(req);
     int rc = txn_get(req->txn, token_path(req, "accessor", accessor), &record);
     if (rc == OK) {
         request_own(req, record);
         rc = token_lookup_hash(req, json_str(record, "hash", ""), ret_token);
     }
-    return rc == ERR_NOTFOUND || rc == ERR_DENIED || rc == ERR_INVALID ? fail(req, ERR_INVALID, "invalid accessor")
-                                                                       : rc;
+    return rc == ERR_NOTFOUND || rc == ERR_DENIED || rc == ERR_INVALID ? no_accessor(req) : rc;
 }
 
 json_t *token_change(struct request *req, struct token *token)
@@ -161,6 +165,13 @@ int token_use(struct request *req, struct token *token)
     return txn_put(req->txn, token_path(req, "id", token->hash), record);
 }
 
+/* As clients know it, the first root token and those of generate-root have none: no list of leases shows them, and no
+ * prefix revokes them. */
+bool token_has_lease(const char *path)
+{
+    return strcmp(path, "auth/token/root") != 0;
+}
+
 static json_t *time_text(int64_t seconds)
 {
     char text[40];
@@ -176,7 +187,7 @@ static void describe_times(const struct request *req, const struct token *token,
     json_object_set_new(data, "expire_time", token->expires_s != 0 ? time_text(token->expires_s) : json_null());
     json_object_set_new(data, "ttl", json_integer(left > 0 ? left : 0));
     json_object_set_new(data, "explicit_max_ttl", json_integer(token->explicit_max_ttl_s));
-    if (token->expires_s != 0 || strcmp(token->path, "auth/token/root") != 0) {
+    if (token_has_lease(token->path)) {
         json_object_set_new(data, "issue_time", time_text(token->created_s));
         json_object_set_new(data, "renewable", json_boolean(token->renewable));
     }
@@ -190,11 +201,11 @@ static void describe_times(const struct request *req, const struct token *token,
 
 json_t *token_describe(struct request *req, const struct token *token, const char *show_id)
 {
-    json_t *data = json_pack("{s:s, s:s, s:O, s:s, s:O?, s:s, s:I, s:b, s:s, s:s}", "id",
-                             show_id != NULL ? show_id : "", "accessor", token->accessor, "policies", token->policies,
-                             "path", token->path, "meta", token->meta, "display_name", token->display_name, "num_uses",
-                             (json_int_t)(token->num_uses > 0 ? token->num_uses : 0), "orphan",
-                             token->parent[0] == '\0', "entity_id", "", "type", token->type);
+    json_t *data =
+        json_pack("{s:s, s:s, s:O, s:s, s:O?, s:s, s:I, s:b, s:s, s:s}", "id", show_id != NULL ? show_id : "",
+                  "accessor", token->accessor, "policies", token->policies, "path", token->path, "meta", token->meta,
+                  "display_name", token->display_name, "num_uses", (json_int_t)token->num_uses, "orphan",
+                  token->parent[0] == '\0', "entity_id", "", "type", token->type);
     describe_times(req, token, data);
     if (token->role[0] != '\0')
         json_object_set_new(data, "role", json_string(token->role));

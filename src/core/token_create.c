@@ -28,13 +28,13 @@ static json_t *list_of(json_t *list)
 static json_t *auth_object(const char *client_token, const json_t *record, int64_t ttl_s)
 {
     json_t *policies = json_object_get(record, "policies");
-    return json_pack("{s:s, s:s, s:o, s:o, s:O?, s:I, s:b, s:s, s:s, s:b, s:n, s:I}", "client_token", client_token,
+    json_t *named = json_array_size(policies) > 0 ? policies : NULL; /* where there is none, there is no list of them */
+    return json_pack("{s:s, s:s, s:o, s:O*, s:O?, s:I, s:b, s:s, s:s, s:b, s:n, s:I}", "client_token", client_token,
                      "accessor", json_str(record, "accessor", ""), "policies", list_of(policies), "token_policies",
-                     list_of(policies), "metadata", json_object_get(record, "meta"), "lease_duration",
-                     (json_int_t)ttl_s, "renewable", json_flag(record, "renewable", false), "entity_id", "",
-                     "token_type", json_str(record, "type", "service"), "orphan",
-                     json_str(record, "parent", "")[0] == '\0', "mfa_requirement", "num_uses",
-                     (json_int_t)json_int(record, "num_uses", 0));
+                     named, "metadata", json_object_get(record, "meta"), "lease_duration", (json_int_t)ttl_s,
+                     "renewable", json_flag(record, "renewable", false), "entity_id", "", "token_type",
+                     json_str(record, "type", "service"), "orphan", json_str(record, "parent", "")[0] == '\0',
+                     "mfa_requirement", "num_uses", (json_int_t)json_int(record, "num_uses", 0));
 }
 
 static json_t *new_record(const struct token_order *order, const char *accessor, int64_t now_s, int64_t ttl_s)
@@ -87,8 +87,9 @@ static int write_token(struct request *req, const char *hash, const json_t *reco
         rc = put_index(req, token_path(req, "accessor", json_str(record, "accessor", "")), hash);
     if (rc == OK && parent[0] != '\0')
         rc = put_index(req, arena_printf(&req->arena, "token/child/%s/%s", parent, hash), hash);
-    if (rc == OK)
-        rc = put_index(req, arena_printf(&req->arena, "token/path/%s/%s", json_str(record, "path", ""), hash), hash);
+    const char *path = json_str(record, "path", "");
+    if (rc == OK && token_has_lease(path))
+        rc = put_index(req, arena_printf(&req->arena, "token/path/%s/%s", path, hash), hash);
     if (rc == OK && expires_s != 0)
         rc = expiry_file(req, expires_s, 't', hash, hash);
     return rc;
@@ -103,8 +104,8 @@ static int check_chosen_id(struct request *req, const char *id, const char *hash
             return fail(req, ERR_INVALID, "custom token ID cannot have the '%s' prefix", prefixes[i]);
     if (strchr(id, '.') != NULL)
         return fail(req, ERR_INVALID, "custom token ID cannot have a '.' in the value");
-    if (strpbrk(id, " \t") != NULL || strlen(id) > 128)
-        return fail(req, ERR_INVALID, "custom token ID cannot have blanks, nor more than 128 bytes");
+    if (id[0] == '\0' || strpbrk(id, "/ \t") != NULL || strlen(id) > 128)
+        return fail(req, ERR_INVALID, "custom token ID has 1 to 128 characters, without '/' and blanks");
     int rc = txn_get(req->txn, token_path(req, "id", hash), &record);
     if (rc == OK) {
         json_decref(record);
@@ -249,7 +250,7 @@ static int ask_method(struct request *req, const struct token *token, const stru
     req->mount = mount;
     int rc = mount->engine->renew(req, token->internal, renewal);
     req->mount = was;
-    if (rc == ERR_INTERNAL)
+    if (rc != OK && req->err.text[0] != '\0')
         return fail(req, rc, "1 error occurred:\n\t* failed to renew entry: %s\n\n",
                     arena_strdup(&req->arena, req->err.text));
     return rc;
@@ -274,7 +275,7 @@ int token_renew(struct request *req, struct token *token, const char *client_tok
                 json_t **ret_auth)
 {
     if (token->expires_s == 0 || !token->renewable)
-        return fail(req, ERR_INVALID, "lease is not renewable");
+        return fail(req, ERR_INVALID, token_has_lease(token->path) ? "lease is not renewable" : "invalid lease ID");
     const struct mount *mount = mount_of(req, token);
     struct renew_terms renewal = {
         .ttl_s = token->creation_ttl_s,

@@ -55,7 +55,7 @@ static void take_values(struct request *req, json_t *record, const struct token_
         if (by_alias && !by_name)
             json_object_set(record, alias->name, given(req, alias->alias));
         if (by_alias || by_name)
-            mark_alias(record, alias->alias, !by_name);
+            mark_alias(record, alias->alias, by_alias);
     }
     for (size_t i = 0; i < N_PARAMS; i++)
         if (given(req, params[i].name) != NULL)
@@ -143,9 +143,25 @@ int token_params_take(struct request *req, json_t *record, const struct token_al
 
 /* ---- Showing ---- */
 
+/* A block of one address is shown as that address. */
+static json_t *shown_cidrs(const json_t *blocks)
+{
+    json_t *shown = json_array(), *block;
+    size_t i;
+    json_array_foreach(blocks, i, block)
+    {
+        const char *text = json_string_value(block), *slash = strchr(text, '/');
+        bool is_one = slash != NULL && strcmp(slash, strchr(text, ':') != NULL ? "/128" : "/32") == 0;
+        json_array_append_new(shown, json_stringn(text, is_one ? (size_t)(slash - text) : strlen(text)));
+    }
+    return shown;
+}
+
 static json_t *value_or_default(const json_t *record, const struct param *param)
 {
     json_t *value = json_object_get(record, param->name);
+    if (value != NULL && strcmp(param->name, "token_bound_cidrs") == 0)
+        return shown_cidrs(value);
     if (value != NULL && !(param->kind == PARAM_TYPE && json_string_length(value) == 0))
         return json_incref(value);
     switch (param->kind) {

@@ -16,4 +16,7 @@ json_t *token_change(struct request *req, struct token *token);
 /* As token_revoke(), but for its cubbyhole: token_leave() is to follow. */
 int token_remove(struct request *req, const struct token *token) MUST_CHECK;
 
+/* Whether a token made at a path counts as a lease. */
+bool token_has_lease(const char *path);
+
 #endif

@@ -39,7 +39,7 @@ int ttl_grant(struct request *req, const struct ttl_wish *wish, int64_t *ret_ttl
         return fail(req, ERR_INVALID, "past the max TTL, cannot renew");
     if (ttl > end - wish->now_s) {
         if (wish->period_s == 0)
-            warn_capped(req, false, ttl, max);
+            warn_capped(req, false, ttl, end - wish->now_s);
         ttl = end - wish->now_s;
     }
     *ret_ttl_s = ttl;

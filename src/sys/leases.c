@@ -41,7 +41,7 @@ static struct token *token_of(struct request *req, const char *id)
 static json_t *describe_token(struct request *req, const struct token *token, const char *id)
 {
     json_t *all = token_describe(req, token, NULL);
-    json_t *data = json_pack("{s:s, s:O?, s:O?, s:O?, s:b, s:O?}", "id", id, "issue_time",
+    json_t *data = json_pack("{s:s, s:s, s:O?, s:O?, s:O?, s:b, s:O?}", "id", id, "path", token->path, "issue_time",
                              json_object_get(all, "issue_time"), "expire_time", json_object_get(all, "expire_time"),
                              "last_renewal", json_object_get(all, "last_renewal"), "renewable", token->renewable, "ttl",
                              json_object_get(all, "ttl"));
@@ -104,7 +104,6 @@ int sys_leases_renew(struct request *req)
 /* What was queued is answered by 202: nobody should think that it is done. */
 static int queued(struct request *req)
 {
-    reply_data(req, NULL);
     reply_status(req, 202);
     return OK;
 }
