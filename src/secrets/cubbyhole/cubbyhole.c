@@ -79,13 +79,18 @@ static int nowhere(struct request *req)
     return fail(req, ERR_INTERNAL, "1 error occurred:\n\t* missing path\n\n");
 }
 
+static const struct field fields[] = {
+    {"path", FIELD_STRING, "The key, or the directory."},
+    {0},
+};
+
 static const struct route routes[] = {
-    {"", OP_LIST, cubbyhole_keys, 0, "List the keys.", NULL, NULL},
+    {"", OP_LIST, cubbyhole_keys, 0, "List the keys.", fields, NULL},
     {"", OP_READ, nowhere, 0, NULL, NULL, NULL},
     {"", OP_UPDATE, nowhere, 0, NULL, NULL, NULL},
     {"", OP_DELETE, cubbyhole_remove, 0, NULL, NULL, NULL},
-    {"*path", OP_LIST, cubbyhole_keys, 0, "List the keys in a directory.", NULL, NULL},
-    {"*path", OP_READ, cubbyhole_read, 0, "Read what this token wrote.", NULL, NULL},
+    {"*path", OP_LIST, cubbyhole_keys, 0, "List the keys in a directory.", fields, NULL},
+    {"*path", OP_READ, cubbyhole_read, 0, "Read what this token wrote.", fields, NULL},
     {"*path", OP_UPDATE, cubbyhole_write, 0, "Write what only this token can read.", NULL, cubbyhole_exists},
     {"*path", OP_DELETE, cubbyhole_remove, 0, "Delete what this token wrote.", NULL, NULL},
     {0},

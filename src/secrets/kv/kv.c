@@ -57,15 +57,20 @@ static const struct field list_fields[] = {
     {0},
 };
 
-static const char *const known_paths[] = {"config",   "data",    "subkeys",  "delete",
-                                          "undelete", "destroy", "metadata", "detailed-metadata"};
+/* What lies below the root of a mount, and whether clients know it as one of its old places. */
+static const struct {
+    const char *name;
+    bool is_old;
+} known_paths[] = {
+    {"data", true},     {"metadata", true},          {"delete", true}, {"undelete", true}, {"destroy", true},
+    {"subkeys", false}, {"detailed-metadata", false}};
 
-static bool is_known_path(const char *first, size_t len)
+static int find_known_path(const char *first, size_t len)
 {
     for (size_t i = 0; i < sizeof known_paths / sizeof known_paths[0]; i++)
-        if (strlen(known_paths[i]) == len && strncmp(known_paths[i], first, len) == 0)
-            return true;
-    return false;
+        if (strlen(known_paths[i].name) == len && strncmp(known_paths[i].name, first, len) == 0)
+            return (int)i;
+    return -1;
 }
 
 /* Somebody took the mount for one of version 1: say so, as the command line shows it. */
@@ -76,11 +81,13 @@ static int refuse_path(struct request *req)
         [OP_UPDATE] = "put", [OP_PATCH] = "patch", [OP_DELETE] = "delete",
     };
     size_t len = strcspn(req->mount_relative, "/");
-    bool is_bare = req->mount_relative[len] == '\0', is_list = req->operation == OP_LIST;
-    bool is_known = is_known_path(req->mount_relative, len);
-    if (is_known && (is_list || !is_bare || strcmp(req->mount_relative, "config") == 0))
+    const char *rest = req->mount_relative + len;
+    int known = find_known_path(req->mount_relative, len);
+    if (known >= 0 && strcmp(rest, "/") == 0 && req->operation == OP_READ)
+        return ERR_NOTFOUND;
+    if (known >= 0 ? *rest == '/' : strcmp(req->mount_relative, "config") == 0)
         return fail(req, ERR_UNSUPPORTED, "1 error occurred:\n\t* unsupported operation\n\n");
-    if (is_known)
+    if (known >= 0 && known_paths[known].is_old)
         reply_warn(req, "Non-listing operations on the root of a K/V v2 mount are not supported.");
     else
         reply_warn(
@@ -118,6 +125,10 @@ const struct route kv_v2_routes[] = {
     {"detailed-metadata/*path", OP_LIST, kv_metadata_list_detailed, 0, "List the keys in a directory in detail.",
      list_fields, NULL},
     {"", OP_LIST, refuse_path, 0, NULL, NULL, NULL},
+    {"", OP_READ, refuse_path, 0, NULL, NULL, NULL},
+    {"", OP_UPDATE, refuse_path, 0, NULL, NULL, NULL},
+    {"", OP_PATCH, refuse_path, 0, NULL, NULL, NULL},
+    {"", OP_DELETE, refuse_path, 0, NULL, NULL, NULL},
     {"*path", OP_LIST, refuse_path, 0, NULL, NULL, NULL},
     {"*path", OP_READ, refuse_path, 0, NULL, NULL, NULL},
     {"*path", OP_UPDATE, refuse_path, 0, NULL, NULL, NULL},

@@ -44,7 +44,9 @@ static int take_delete_after(struct request *req, struct kv_limits *limits)
     if (text == NULL)
         return OK;
     if (duration_parse_s(text, &seconds) != OK || seconds > INT64_MAX / 1000000000 / 2)
-        return fail(req, ERR_INVALID, "error converting input for field \"delete_version_after\": it is no duration");
+        return fail(req, ERR_INVALID,
+                    "%serror converting input for field \"delete_version_after\": time: invalid duration \"%.64s\"",
+                    strcmp(req->mount_relative, "config") == 0 ? "Field validation failed: " : "", text);
     limits->delete_after_s = seconds < 0 ? -1 : seconds;
     return OK;
 }

@@ -69,8 +69,10 @@ static json_t *keys_of(const json_t *data, int64_t depth)
 
 static json_t *view_keys(struct request *req, json_t *data)
 {
+    int64_t depth = field_int(req, "depth", 0);
+    bool is_empty = json_is_object(data) && json_object_size(data) == 0;
     json_t *keys =
-        json_is_object(data) && json_object_size(data) == 0 ? json_object() : keys_of(data, field_int(req, "depth", 0));
+        is_empty ? json_object() : keys_of(data, depth < 0 ? 1 : depth); /* below 0 is as little as there is */
     json_decref(data);
     return keys;
 }

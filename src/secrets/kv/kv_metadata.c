@@ -75,7 +75,9 @@ int kv_metadata_list_detailed(struct request *req)
     json_array_foreach(names, i, name)
     {
         const char *text = json_string_value(name);
-        if (rc == OK && text[strlen(text) - 1] != '/')
+        if (text[strlen(text) - 1] == '/')
+            json_object_set_new(info, text, json_object()); /* of a directory nothing is known */
+        else if (rc == OK)
             rc = add_key_info(req, text, info);
     }
     if (rc != OK || json_array_size(names) == 0) {
@@ -186,8 +188,13 @@ static int take_custom(struct request *req, json_t *key, bool is_patch)
         return fail(req, ERR_INVALID,
                     "error converting input for field \"custom_metadata\": expected an object of strings");
     json_t *custom = is_patch && there != NULL ? json_copy(there) : json_object();
-    json_object_set_new(key, "custom", custom);
-    return merge_custom(req, custom, sent);
+    int rc = merge_custom(req, custom, sent);
+    if (json_object_size(custom) > 0)
+        json_object_set(key, "custom", custom);
+    else
+        json_object_del(key, "custom");
+    json_decref(custom);
+    return rc;
 }
 
 /* ---- Writing ---- */
@@ -270,6 +277,8 @@ static int change_key(struct request *req, json_t *key, bool is_patch)
 int kv_metadata_write(struct request *req)
 {
     json_t *key;
+    if (!changes_something(req))
+        return OK;
     int rc = kv_key_load_or_make(req, &key);
     return rc == OK ? change_key(req, key, false) : rc;
 }

@@ -81,11 +81,16 @@ static int v1_read_nowhere(struct request *req)
     return ERR_NOTFOUND;
 }
 
+static const struct field list_fields[] = {
+    {"path", FIELD_STRING, "The directory."},
+    {0},
+};
+
 const struct route kv_v1_routes[] = {
-    {"", OP_LIST, v1_list, 0, "List the keys.", NULL, NULL},
+    {"", OP_LIST, v1_list, 0, "List the keys.", list_fields, NULL},
     {"", OP_READ, v1_read_nowhere, 0, NULL, NULL, NULL},
     {"", OP_UPDATE, v1_write_nowhere, 0, NULL, NULL, NULL},
-    {"*path", OP_LIST, v1_list, 0, "List the keys in a directory.", NULL, NULL},
+    {"*path", OP_LIST, v1_list, 0, "List the keys in a directory.", list_fields, NULL},
     {"*path", OP_READ, v1_read, 0, "Read a secret.", NULL, NULL},
     {"*path", OP_UPDATE, v1_write, 0, "Write a secret.", NULL, v1_exists},
     {"*path", OP_DELETE, v1_delete, 0, "Delete a secret.", NULL, NULL},
