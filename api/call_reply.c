@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/call_reply.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -8,8 +9,16 @@
 void call_send_with(struct http_call *call, int status, const struct http_header *headers, size_t n,
                     const char *content_type, const char *body)
 {
+    const char *namespace = http_call_header(call, "x-vault-namespace"); /* is given back */
+    struct http_header all[CALL_HEADERS_MAX + 1];
+
+    assert(n <= CALL_HEADERS_MAX);
+    if (n > 0)
+        memcpy(all, headers, n * sizeof *headers);
+    if (namespace != NULL && namespace[0] != '\0')
+        all[n++] = (struct http_header){.name = "X-Vault-Namespace", .value = namespace};
     struct http_reply reply = {.status = status,
-                               .headers = headers,
+                               .headers = all,
                                .n_headers = n,
                                .content_type = content_type,
                                .body = body,

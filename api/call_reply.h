@@ -10,7 +10,8 @@
 
 /* Answers the call. body may be NULL; location: of a redirect, or NULL; content_type: NULL is JSON. */
 void call_send(struct http_call *call, int status, const char *location, const char *content_type, const char *body);
-/* The same with headers of its own. */
+#define CALL_HEADERS_MAX 8
+/* The same with headers of its own, n of them. */
 void call_send_with(struct http_call *call, int status, const struct http_header *headers, size_t n,
                     const char *content_type, const char *body);
 void call_refuse(struct http_call *call, const struct refusal *refusal);

@@ -126,8 +126,9 @@ static int check_patch_type(const char *type, struct request *req, struct refusa
         return refuse(refusal, 400, "mime: no media type");
     size_t main_len = token_len(type);
     size_t sub_len = type[main_len] == '/' ? token_len(type + main_len + 1) : 0;
-    size_t len = main_len + 1 + sub_len;
-    if (main_len == 0 || sub_len == 0)
+    bool has_slash = type[main_len] == '/';
+    size_t len = main_len + has_slash + sub_len;
+    if (main_len == 0 || (has_slash && sub_len == 0))
         return refuse(refusal, 400, "mime: expected token after slash");
     if (type[len + strspn(type + len, " \t")] != '\0' && type[len + strspn(type + len, " \t")] != ';')
         return refuse(refusal, 400, "mime: unexpected content after media subtype");

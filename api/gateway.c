@@ -78,8 +78,10 @@ static void send_file(struct request *req, struct http_call *call)
 static void send_body(const struct request *req, int status, const char *body)
 {
     struct http_call *call = ((const struct front *)req->front)->call;
-    struct http_header headers[sizeof req->headers / sizeof req->headers[0] + 1];
+    struct http_header headers[CALL_HEADERS_MAX];
     size_t n = 0;
+
+    _Static_assert(sizeof req->headers / sizeof req->headers[0] < CALL_HEADERS_MAX, "all headers of a request fit");
 
     if (req->redirect != NULL)
         headers[n++] = (struct http_header){.name = "Location", .value = req->redirect};

@@ -115,7 +115,8 @@ static json_t *envelope(const struct request *req)
 static json_t *error_body(const struct request *req)
 {
     json_t *errors = json_array();
-    if (!(req->rc == ERR_NOTFOUND && req->err.text[0] == '\0'))
+    bool may_be_silent = req->rc == ERR_NOTFOUND || req->rc == ERR_UNSUPPORTED;
+    if (!(may_be_silent && req->err.text[0] == '\0'))
         json_array_append_new(errors, json_string(err_text(&req->err)));
     return json_pack("{s:o}", "errors", errors);
 }

@@ -12,13 +12,22 @@
 #include "core/token.h"
 #include "core/wrapping.h"
 
-/* Whether what answers at a path, by another operation, needs no token: then the refusal needs none either. */
-static bool is_bare_path(const struct route *routes, const char *path)
+/* Whether something with a flag answers at a path, by another operation. */
+static bool has_path(const struct route *routes, const char *path, unsigned flag)
 {
-    for (const struct route *route = routes; route->path != NULL; route++)
-        if ((route->flags & ROUTE_LOCAL) && (route->flags & ROUTE_UNAUTH) && router_fits(route->path, path, NULL))
+    for (const struct route *route = routes; route != NULL && route->path != NULL; route++)
+        if ((route->flags & flag) && router_fits(route->path, path, NULL))
             return true;
     return false;
+}
+
+/* sys/health/ is what a list of sys/health is asked for. */
+static bool is_local_path(struct request *req, const struct route *routes, const char *path)
+{
+    size_t len = strlen(path);
+    if (len > 0 && path[len - 1] == '/' && req->operation == OP_LIST)
+        path = arena_printf(&req->arena, "%.*s", (int)len - 1, path);
+    return has_path(routes, path, ROUTE_LOCAL);
 }
 
 enum step_result step_local(struct request *req)
@@ -29,8 +38,8 @@ enum step_result step_local(struct request *req)
     const struct route *route;
     json_t *captures;
     int rc = router_match(sys->engine->routes, req->path + 4, req->operation, &route, &captures);
-    if (rc == ERR_UNSUPPORTED && is_bare_path(sys->engine->routes, req->path + 4))
-        return failed(req, fail(req, ERR_UNSUPPORTED, "unsupported operation"));
+    if (rc != OK && is_local_path(req, sys->engine->routes, req->path + 4))
+        return failed(req, fail(req, ERR_UNSUPPORTED, "%s", ""));
     if (rc != OK)
         return NEXT;
     if (route->flags & ROUTE_LOCAL) {
@@ -182,6 +191,10 @@ enum step_result step_authenticate(struct request *req)
         return failed(req, rc);
     if (has_flag(req, ROUTE_UNAUTH))
         return NEXT;
+    /* What needs no token is refused without one, too. */
+    if (req->route == NULL && req->route_rc == ERR_UNSUPPORTED &&
+        has_path(request_routes(req), req->mount_relative, ROUTE_UNAUTH))
+        return failed(req, fail(req, ERR_UNSUPPORTED, "unsupported operation"));
     if (req->client_token == NULL || req->client_token[0] == '\0')
         return failed(req, fail(req, ERR_DENIED, "permission denied"));
     rc = token_lookup(req, req->client_token, &req->token);

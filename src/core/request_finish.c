@@ -169,7 +169,8 @@ enum step_result step_respond(struct request *req)
 {
     if (req->rc != OK)
         drop_result(req);
-    if (req->rc != OK && req->err.text[0] == '\0' && req->rc != ERR_NOTFOUND)
+    bool may_be_silent = req->rc == ERR_NOTFOUND || req->rc == ERR_UNSUPPORTED;
+    if (req->rc != OK && req->err.text[0] == '\0' && !may_be_silent)
         fail(req, req->rc, "%s", err_default_text(req->rc));
     txn_free(req->txn);
     req->txn = NULL;

@@ -40,27 +40,34 @@ static void keep(json_t *captures, const char *name, size_t name_len, const char
     json_object_set_new(captures, key, json_stringn(value, value_len));
 }
 
-bool router_fits(const char *pattern, const char *path, json_t *captures)
+enum fit { FITS_NOT, FITS, FITS_AS_DIR }; /* the last: but for the slash at the pattern's end */
+
+static enum fit fit(const char *pattern, const char *path, json_t *captures)
 {
     while (*pattern != '\0') {
+        if (*path == '\0')
+            return strcmp(pattern, "/") == 0 ? FITS_AS_DIR : FITS_NOT;
         if (*pattern == '*') {
-            if (*path == '\0')
-                return false;
             keep(captures, pattern + 1, strlen(pattern + 1), path, strlen(path));
-            return true;
+            return FITS;
         }
         if (*pattern == ':') {
             size_t name_len = strcspn(pattern + 1, "/"), len = name_length(path);
             if (len == 0)
-                return false;
+                return FITS_NOT;
             keep(captures, pattern + 1, name_len, path, len);
             pattern += 1 + name_len;
             path += len;
         } else if (*pattern++ != *path++) {
-            return false;
+            return FITS_NOT;
         }
     }
-    return *path == '\0';
+    return *path == '\0' ? FITS : FITS_NOT;
+}
+
+bool router_fits(const char *pattern, const char *path, json_t *captures)
+{
+    return fit(pattern, path, captures) == FITS;
 }
 
 static bool does(const struct route *route, enum operation operation)
@@ -76,10 +83,9 @@ int router_match(const struct route *routes, const char *path, enum operation op
     for (const struct route *route = routes; route != NULL && route->path != NULL; route++) {
         if (!does(route, operation) && path_known)
             continue;
-        if (!router_fits(route->path, path, NULL))
-            continue;
-        path_known = true;
-        if (!does(route, operation))
+        enum fit fits = fit(route->path, path, NULL);
+        path_known = path_known || fits != FITS_NOT;
+        if (fits != FITS || !does(route, operation))
             continue;
         *ret_captures = json_object();
         router_fits(route->path, path, *ret_captures);

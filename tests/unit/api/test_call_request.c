@@ -142,8 +142,10 @@ static void patches(void **state)
     assert_refused("PATCH", "/v1/a", 400, "mime: no media type");
     add_header("content-type", "a/b/c");
     assert_refused("PATCH", "/v1/a", 400, "mime: unexpected content after media subtype");
-    add_header("content-type", "json");
+    add_header("content-type", "json/");
     assert_refused("PATCH", "/v1/a", 400, "mime: expected token after slash");
+    add_header("content-type", "json");
+    assert_refused("PATCH", "/v1/a", 415, "PATCH requires Content-Type of application/merge-patch+json, provided json");
     add_header("content-type", "application/json; charset=utf-8");
     assert_refused("PATCH", "/v1/a", 415,
                    "PATCH requires Content-Type of application/merge-patch+json, provided application/json");

@@ -54,12 +54,13 @@ static void a_path_finds_its_row(void **state)
 static void a_path_of_no_row_is_not_found_and_of_no_operation_unsupported(void **state)
 {
     (void)state;
-    static const char *const unknown[] = {"",          "role",        "roles",    "roles/a/",
-                                          "roles/a/b", "data/",       "roles/a.", "roles/-a",
-                                          "roles/a b", "roles/a/id/", "Roles/a",  "roles/\xc3\xa4"};
+    static const char *const unknown[] = {
+        "",         "role",      "roles/a/",    "roles/a/b", "data/",         "roles/a.",
+        "roles/-a", "roles/a b", "roles/a/id/", "Roles/a",   "roles/\xc3\xa4"};
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
         assert_int_equal(match(unknown[i], OP_READ, NULL, NULL), ERR_NOTFOUND);
     assert_int_equal(match("roles/", OP_READ, NULL, NULL), ERR_UNSUPPORTED);
+    assert_int_equal(match("roles", OP_READ, NULL, NULL), ERR_UNSUPPORTED); /* there is a list of it */
     assert_int_equal(match("roles/a", OP_DELETE, NULL, NULL), ERR_UNSUPPORTED);
     assert_int_equal(match("data/a", OP_UPDATE, NULL, NULL), ERR_UNSUPPORTED);
 }
