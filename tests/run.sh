@@ -97,7 +97,7 @@ pytest() {
 }
 
 server() {
-    build test && pytest test tests/server
+    build test && pytest test tests/server tests/scenarios
 }
 
 cluster() {
