@@ -21,13 +21,13 @@ static bool has_path(const struct route *routes, const char *path, unsigned flag
     return false;
 }
 
-/* sys/health/ is what a list of sys/health is asked for. */
-static bool is_local_path(struct request *req, const struct route *routes, const char *path)
+/* What has no envelope has no sentence either when it is asked otherwise. sys/health/ is a list of sys/health. */
+static bool is_silent_path(struct request *req, const struct route *routes, const char *path)
 {
     size_t len = strlen(path);
     if (len > 0 && path[len - 1] == '/' && req->operation == OP_LIST)
         path = arena_printf(&req->arena, "%.*s", (int)len - 1, path);
-    return has_path(routes, path, ROUTE_LOCAL);
+    return has_path(routes, path, ROUTE_LOCAL) && !has_path(routes, path, ROUTE_OPENABLE);
 }
 
 enum step_result step_local(struct request *req)
@@ -38,7 +38,7 @@ enum step_result step_local(struct request *req)
     const struct route *route;
     json_t *captures;
     int rc = router_match(sys->engine->routes, req->path + 4, req->operation, &route, &captures);
-    if (rc != OK && is_local_path(req, sys->engine->routes, req->path + 4))
+    if (rc != OK && is_silent_path(req, sys->engine->routes, req->path + 4))
         return failed(req, fail(req, ERR_UNSUPPORTED, "%s", ""));
     if (rc != OK)
         return NEXT;
