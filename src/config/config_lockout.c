@@ -23,7 +23,8 @@ static const struct config_key lockout_keys[] = {
     {0},
 };
 
-static json_t *settings(const struct lockout *lockout)
+/* Only what was given: the rest is as for all. */
+static json_t *settings(const struct lockout *lockout, bool says_disable)
 {
     const struct {
         const char *name;
@@ -31,12 +32,14 @@ static json_t *settings(const struct lockout *lockout)
     } numbers[] = {{"user_lockout_threshold", lockout->threshold},
                    {"user_lockout_duration", lockout->duration_s},
                    {"user_lockout_counter_reset_duration", lockout->reset_s}};
-    json_t *object = json_pack("{s:b}", "user_lockout_disable", lockout->disable);
+    json_t *object = json_object();
 
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (numbers[i].value >= 0)
             json_object_set_new(object, numbers[i].name, json_integer(numbers[i].value));
     }
+    if (says_disable)
+        json_object_set_new(object, "user_lockout_disable", json_boolean(lockout->disable));
     return object;
 }
 
@@ -59,6 +62,7 @@ int config_read_lockout(const char *file, const struct hcl_item *item, struct co
         return rc;
     if (config->user_lockout == NULL)
         config->user_lockout = json_object();
-    json_object_set_new(config->user_lockout, type, settings(&lockout));
+    json_object_set_new(config->user_lockout, type,
+                        settings(&lockout, hcl_find(item->body, "disable_lockout") != NULL));
     return OK;
 }

@@ -35,14 +35,19 @@ static void apply(const json_t *config, struct rules *rules)
     rules->is_off = json_flag(config, "user_lockout_disable", rules->is_off);
 }
 
-/* The mount's own settings come before the configuration file's for its type, and these before those for all. */
+/*
+ * The mount's own settings come before the configuration file's for its type, and these before those for all. But what
+ * the file turns off, a mount does not turn on.
+ */
 static struct rules rules_for(const struct request *req, const char *type, const json_t *config)
 {
     const json_t *server = req->core->options.user_lockout;
     struct rules rules = {.threshold = 5, .duration_s = 900, .reset_s = 900};
     apply(json_map_at(server, "all"), &rules);
     apply(json_map_at(server, type), &rules);
+    bool is_off = rules.is_off;
     apply(json_map_at(config, "user_lockout_config"), &rules);
+    rules.is_off |= is_off;
     return rules;
 }
 
@@ -162,11 +167,10 @@ static bool is_locked(const struct request *req, const struct rules *rules, cons
     return json_int(count, "failed", 0) >= rules->threshold && seconds_since(req, count) < rules->duration_s;
 }
 
-/* How many count still: those before a pause that was long enough, or before a lockout, do not. */
+/* How many count still: after a pause that was long enough, none. A lockout alone is no such pause. */
 static int64_t failures(const struct request *req, const struct rules *rules, const json_t *count)
 {
-    int64_t failed = json_int(count, "failed", 0);
-    return failed >= rules->threshold || seconds_since(req, count) >= rules->reset_s ? 0 : failed;
+    return seconds_since(req, count) < rules->reset_s ? json_int(count, "failed", 0) : 0;
 }
 
 static int refuse_locked(struct request *req)

@@ -68,11 +68,11 @@ def test_a_lockout_ends(server, root, mount):
     wait_for("bob may log in", lambda: login(server, mount, "right").status == 200, timeout=10)
 
 
-def test_after_a_lockout_the_count_begins_anew(server, root, mount):
+def test_one_more_wrong_try_soon_after_a_lockout_is_the_next_lockout(server, root, mount):
     tune(root, mount, lockout_threshold="2", lockout_duration="2s").ok(204)
     fail(server, mount, 2)
     wait_for("bob may try", lambda: login(server, mount, "wrong").status == 400, timeout=10)
-    login(server, mount, "right").ok(200)
+    login(server, mount, "right").refused(403)
 
 
 def test_failures_of_long_ago_do_not_count(server, root, mount):
@@ -203,10 +203,18 @@ def test_the_configuration_file_says_it_for_all_and_for_one_type(configured):
 
 
 def test_a_mount_s_own_settings_come_first(configured):
-    node = configured('user_lockout "all" { lockout_threshold = "3" disable_lockout = "true" }')
-    tune(node.root, "userpass", lockout_threshold="2", lockout_disable=False).ok(204)
+    node = configured('user_lockout "all" { lockout_threshold = "3" }')
+    tune(node.root, "userpass", lockout_threshold="2").ok(204)
     fail(node, "userpass", 2)
     login(node, "userpass", "right").refused(403)
+
+
+def test_what_the_file_turns_off_no_mount_turns_on(configured):
+    node = configured('user_lockout "all" { disable_lockout = "true" }\n'
+                      'user_lockout "userpass" { lockout_threshold = "2" }')
+    tune(node.root, "userpass", lockout_disable=False).ok(204)
+    fail(node, "userpass", 3)
+    login(node, "userpass", "right").ok(200)
 
 
 @pytest.mark.parametrize("variable", ["BAO_DISABLE_USER_LOCKOUT", "VAULT_DISABLE_USER_LOCKOUT"])
