@@ -68,3 +68,33 @@ int base64_decode(const char *text, unsigned char *ret, size_t *ret_size)
     *ret_size = (size_t)n - (padded - bare);
     return OK;
 }
+
+static void replace(char *text, char from, char to)
+{
+    for (; *text != '\0'; text++)
+        if (*text == from)
+            *text = to;
+}
+
+void base64url_encode(const void *data, size_t size, char *ret)
+{
+    base64_encode(data, size, ret);
+    ret[strcspn(ret, "=")] = '\0';
+    replace(ret, '+', '-');
+    replace(ret, '/', '_');
+}
+
+int base64url_decode(const char *text, unsigned char *ret, size_t *ret_size)
+{
+    if (strpbrk(text, "+/=") != NULL)
+        return ERR_INVALID;
+    char *copy = strdup(text);
+    if (copy == NULL)
+        abort();
+    replace(copy, '-', '+');
+    replace(copy, '_', '/');
+    int rc = base64_decode(copy, ret, ret_size);
+    secret_wipe(copy, strlen(copy));
+    free(copy);
+    return rc;
+}

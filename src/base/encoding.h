@@ -20,4 +20,8 @@ void base64_encode(const void *data, size_t size, char *ret);
 /* ret holds strlen(text) × 3 / 4 + 3. ERR_INVALID when it is no base64. */
 int base64_decode(const char *text, unsigned char *ret, size_t *ret_size) MUST_CHECK;
 
+/* The same with the alphabet for names (§5), without padding: neither is read here, nor the other alphabet. */
+void base64url_encode(const void *data, size_t size, char *ret);
+int base64url_decode(const char *text, unsigned char *ret, size_t *ret_size) MUST_CHECK;
+
 #endif

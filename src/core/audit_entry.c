@@ -211,7 +211,8 @@ static json_t *auth_of(const struct hasher *hasher, const struct request *req)
     json_t *auth = json_object();
     if (req->client_token != NULL)
         put(auth, "client_token", hashed(hasher, req->client_token));
-    put(auth, "accessor", hashed_accessor(hasher, token->accessor));
+    if (token->accessor[0] != '\0') /* a batch token has none */
+        put(auth, "accessor", hashed_accessor(hasher, token->accessor));
     put_text(auth, "display_name", token->display_name);
     put_same(auth, "policies", token->policies);
     put_same(auth, "token_policies", token->policies);
@@ -311,7 +312,7 @@ static json_t *request_of(const struct hasher *hasher, const struct request *req
     put_mount(object, req->mount);
     if (req->client_token != NULL && req->client_token[0] != '\0')
         put(object, "client_token", hashed(hasher, req->client_token));
-    if (req->token != NULL)
+    if (req->token != NULL && req->token->accessor[0] != '\0')
         put(object, "client_token_accessor", hashed_accessor(hasher, req->token->accessor));
     if (json_object_size(req->data) > 0)
         put(object, "data", hashed_data(hasher, req->data, mount_setting(req, "audit_non_hmac_request_keys")));

@@ -155,6 +155,26 @@ int lease_get(struct request *req, const char *id, struct lease **ret_lease)
 
 /* ---- Its beginning ---- */
 
+/* A batch token is not there to be revoked; but its parent is, and takes with it all that was made by it. */
+static const char *owner(const struct request *req)
+{
+    const struct token *token = req->token;
+    if (token == NULL)
+        return "";
+    return token->is_batch ? token->parent : token->hash;
+}
+
+/* Nor is its end noticed by anybody: what it makes ends with it at the latest. 0: nothing of the kind. */
+static int64_t end_of_token(const struct request *req)
+{
+    return req->token != NULL && req->token->is_batch ? req->token->expires_s : 0;
+}
+
+static int64_t cut(int64_t ttl_s, int64_t now_s, int64_t not_after_s)
+{
+    return not_after_s != 0 && ttl_s > not_after_s - now_s ? not_after_s - now_s : ttl_s;
+}
+
 static json_t *record_new(struct request *req, const struct lease_terms *terms, int64_t ttl_s, json_t *data)
 {
     char uid[UID_LEN + 1];
@@ -162,10 +182,10 @@ static json_t *record_new(struct request *req, const struct lease_terms *terms, 
     random_base62(uid, UID_LEN);
     json_t *record =
         json_pack("{s:o, s:s, s:s, s:i, s:I, s:I, s:I, s:b, s:I, s:o}", "id",
-                  json_string(arena_printf(&req->arena, "%s/%s", req->path, uid)), "token",
-                  req->token != NULL ? req->token->hash : "", "mount", req->mount->uuid, "state", LEASE_PENDING, "ttl",
-                  (json_int_t)ttl_s, "base_ttl", (json_int_t)ttl_s, "max_ttl", (json_int_t)terms->max_ttl_s,
-                  "renewable", terms->renewable, "epoch", (json_int_t)req->epoch, "data", data);
+                  json_string(arena_printf(&req->arena, "%s/%s", req->path, uid)), "token", owner(req), "mount",
+                  req->mount->uuid, "state", LEASE_PENDING, "ttl", (json_int_t)ttl_s, "base_ttl", (json_int_t)ttl_s,
+                  "max_ttl", (json_int_t)terms->max_ttl_s, "renewable", terms->renewable && end_of_token(req) == 0,
+                  "epoch", (json_int_t)req->epoch, "data", data);
     assert(record != NULL);
     return record;
 }
@@ -190,9 +210,11 @@ int lease_begin(struct request *req, const struct lease_terms *terms, json_t *da
         json_decref(data);
         return rc;
     }
+    ttl_s = cut(ttl_s, now_s, end_of_token(req));
     struct lease *lease = lease_of(req, record_new(req, terms, ttl_s, data));
     lease->issued_s = now_s;
     lease->expires_s = now_s + ttl_s;
+    lease->not_after_s = end_of_token(req);
     lease->deadline_s = now_s + DEADLINE_S;
     req->lease = lease;
     rc = file(req, lease, lease->deadline_s);
@@ -204,7 +226,7 @@ int lease_begin(struct request *req, const struct lease_terms *terms, json_t *da
 void lease_set_ttl(struct request *req, int64_t ttl_s)
 {
     assert(req->lease != NULL);
-    req->lease->ttl_s = ttl_s;
+    req->lease->ttl_s = cut(ttl_s, lease_now_s(req), req->lease->not_after_s);
 }
 
 /*
@@ -225,8 +247,8 @@ int lease_activate_in(struct request *own, void *granted_lease)
     if (lease_get(own, granted->id, &lease) != OK || lease->state != LEASE_PENDING)
         return fail(own, ERR_UNAVAILABLE, "the lease was revoked while its secret was being made");
     lease->state = LEASE_ACTIVE;
-    lease->ttl_s = granted->ttl_s;
     lease->issued_s = granted->issued_s = lease_now_s(own);
+    lease->ttl_s = granted->ttl_s = cut(granted->ttl_s, lease->issued_s, granted->not_after_s);
     lease->expires_s = granted->expires_s = lease->issued_s + lease->ttl_s;
     lease->deadline_s = 0;
     int rc = drop(own, pending_path(own, lease));

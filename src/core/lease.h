@@ -33,6 +33,7 @@ struct lease {
     enum lease_state state;
     int64_t issued_s, expires_s, last_renewal_s;
     int64_t ttl_s, max_ttl_s; /* as granted last; never beyond issued_s + max_ttl_s */
+    int64_t not_after_s;      /* while it is begun: the end of the batch token that asks; 0: none */
     int64_t base_ttl_s;       /* what a renewal without an increment asks for */
     int64_t filed_s;          /* under what time it stands in the order of expiry */
     bool renewable;

@@ -365,6 +365,8 @@ static int check_tune(struct request *req, const struct mount *mount, const json
     bool is_auth = strncmp(mount->path, "auth/", 5) == 0;
     if (!is_auth && json_object_get(params, "token_type") != NULL)
         return fail(req, ERR_INVALID, "'token_type' can only be modified on auth mounts");
+    if (strcmp(mount->path, "auth/token/") == 0 && json_object_get(params, "token_type") != NULL)
+        return fail(req, ERR_INVALID, "'token_type' cannot be set for 'token' or 'ns_token' auth mounts");
     if (is_auth || !mount_is_protected(mount->path))
         return OK;
     json_object_foreach((json_t *)params, name, value)

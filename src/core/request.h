@@ -32,6 +32,7 @@ struct wrapped;
 struct auth_grant {
     const char *display_name; /* "bob"; the mount's name is put before it */
     const char *alias;        /* who it is, for lockout and identity */
+    const char *token_type;   /* "service", "batch"; NULL or "default": as the mount says */
     json_t *policies;         /* array of strings */
     json_t *metadata;         /* object of strings, or NULL */
     json_t *internal;         /* kept with the token, given to renew; or NULL */

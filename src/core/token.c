@@ -13,6 +13,7 @@
 #include "base/cidr.h"
 #include "core/core_private.h"
 #include "core/lease_private.h"
+#include "core/token_batch.h"
 #include "core/token_private.h"
 
 #define TOKEN_SIZE_MAX 512
@@ -58,8 +59,9 @@ static struct token *read_token(struct request *req, const char *hash, json_t *r
         .renewable = json_flag(record, "renewable", false),
         .record = record,
     };
+    token->is_batch = strcmp(token->type, "batch") == 0;
     token->is_root = json_list_has(token->policies, "root");
-    memcpy(token->hash, hash, TOKEN_HASH_SIZE - 1);
+    snprintf(token->hash, sizeof token->hash, "%s", hash);
     return token;
 }
 
@@ -98,10 +100,9 @@ static int check_ancestors(struct request *req, const struct token *token)
     return OK;
 }
 
-int token_lookup_hash(struct request *req, const char *hash, struct token **ret_token)
+/* rc: of loading the token. */
+static int check_alive(struct request *req, int rc, struct token *token, struct token **ret_token)
 {
-    struct token *token = NULL;
-    int rc = load(req, hash, &token);
     if (rc == OK && token->expires_s != 0 && token->expires_s <= now_s(req))
         rc = ERR_NOTFOUND;
     if (rc == OK)
@@ -113,9 +114,33 @@ int token_lookup_hash(struct request *req, const char *hash, struct token **ret_
     return rc;
 }
 
+int token_lookup_hash(struct request *req, const char *hash, struct token **ret_token)
+{
+    struct token *token = NULL;
+    int rc = load(req, hash, &token);
+    return check_alive(req, rc, token, ret_token);
+}
+
+static int lookup_batch(struct request *req, const char *text, struct token **ret_token)
+{
+    char hash[TOKEN_HASH_SIZE];
+    struct token *token = NULL;
+    json_t *record;
+    int rc = token_batch_open(req->core->barrier, text, &record);
+    if (rc == OK) {
+        token = read_token(req, "", record);
+        rc = token_hash(req, text, hash);
+    }
+    if (rc == OK)
+        memcpy(token->hash, hash, TOKEN_HASH_SIZE);
+    return check_alive(req, rc, token, ret_token);
+}
+
 int token_lookup(struct request *req, const char *client_token, struct token **ret_token)
 {
     char hash[TOKEN_HASH_SIZE];
+    if (token_text_is_batch(client_token))
+        return lookup_batch(req, client_token, ret_token);
     if (strlen(client_token) > TOKEN_SIZE_MAX)
         return denied(req);
     int rc = token_hash(req, client_token, hash);

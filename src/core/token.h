@@ -10,6 +10,10 @@
  *
  * A child is only as alive as its parent: a lookup asks for every ancestor. So revoking a token is one small
  * transaction, whatever hangs on it, and takes effect at once; the leader's worker clears away the rest.
+ *
+ * Batch tokens are stored nowhere: what is known of one is in its text (token_batch.h). They live until their end or as
+ * long as their parent, are neither renewed nor revoked, and have no accessor, no children and no cubbyhole; leases
+ * that they make are their parent's, and end with them at the latest.
  */
 #ifndef COFFER_CORE_TOKEN_H
 #define COFFER_CORE_TOKEN_H
@@ -30,7 +34,7 @@ struct token {
     const char *parent; /* hash, or "" for an orphan */
     const char *path;   /* where it was made: "auth/approle/login" */
     const char *display_name;
-    const char *type;             /* "service" */
+    const char *type;             /* "service", "batch" */
     const char *role;             /* or "" */
     json_t *policies;             /* sorted */
     json_t *meta;                 /* or NULL */
@@ -40,7 +44,7 @@ struct token {
     int64_t last_renewal_s;       /* 0: never */
     int64_t creation_ttl_s, period_s, explicit_max_ttl_s, max_ttl_s;
     int64_t num_uses; /* 0: unlimited; -1: the last one is being used */
-    bool renewable, is_root;
+    bool renewable, is_root, is_batch;
     const json_t *record; /* what is stored; owns all of the above; shared, see txn_get_shared() */
 };
 
@@ -57,6 +61,7 @@ struct token_order {
     int64_t ttl_s, max_ttl_s, period_s, explicit_max_ttl_s, num_uses;
     int64_t role_period_s, role_explicit_max_ttl_s; /* of a role, which renewing asks anew: the lesser holds */
     bool not_renewable;
+    bool is_batch;      /* stored nowhere; id and num_uses must not be given */
     bool is_exact;      /* lives for ttl_s, whatever the mounts' maximum */
     bool never_expires; /* root */
 };

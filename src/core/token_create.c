@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "core/core_private.h"
 #include "core/lease_private.h"
+#include "core/token_batch.h"
 #include "core/token_private.h"
 #include "core/ttl.h"
 
@@ -43,9 +44,10 @@ static json_t *new_record(const struct token_order *order, const char *accessor,
     json_t *record =
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:b}", "accessor", accessor, "parent",
                   order->parent != NULL ? order->parent : "", "path", order->path, "display_name",
-                  order->display_name != NULL ? order->display_name : "", "type", "service", "policies", policies,
-                  "created", (json_int_t)now_s, "expires", (json_int_t)(order->never_expires ? 0 : now_s + ttl_s),
-                  "creation_ttl", (json_int_t)ttl_s, "renewable", !order->not_renewable && !order->never_expires);
+                  order->display_name != NULL ? order->display_name : "", "type", order->is_batch ? "batch" : "service",
+                  "policies", policies, "created", (json_int_t)now_s, "expires",
+                  (json_int_t)(order->never_expires ? 0 : now_s + ttl_s), "creation_ttl", (json_int_t)ttl_s,
+                  "renewable", !order->not_renewable && !order->never_expires && !order->is_batch);
     const struct {
         const char *name;
         int64_t value;
@@ -98,7 +100,7 @@ static int write_token(struct request *req, const char *hash, const json_t *reco
 static int check_chosen_id(struct request *req, const char *id, const char *hash)
 {
     json_t *record;
-    static const char *const prefixes[] = {"hvs.", "hvb.", "s.", "b.", "r."};
+    static const char *const prefixes[] = {"hvs.", "s."};
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
         if (strncmp(id, prefixes[i], strlen(prefixes[i])) == 0)
             return fail(req, ERR_INVALID, "custom token ID cannot have the '%s' prefix", prefixes[i]);
@@ -134,8 +136,30 @@ static int grant_ttl(struct request *req, const struct token_order *order, int64
     return order->never_expires || order->is_exact ? OK : ttl_grant(req, &wish, ret_ttl_s);
 }
 
+static int create_batch(struct request *req, const struct token_order *order, json_t **ret_auth)
+{
+    struct buf text = BUF_INIT;
+    int64_t now_s = lease_now_s(req), ttl_s;
+    int rc = grant_ttl(req, order, now_s, &ttl_s);
+    if (rc != OK)
+        return rc;
+    json_t *record = new_record(order, "", now_s, ttl_s);
+    rc = token_batch_seal(req->core->barrier, record, &text);
+    if (rc == ERR_TOO_LARGE)
+        rc = fail(req, ERR_INVALID,
+                  "a batch token carries all that is known of it: give it fewer policies, or less metadata");
+    if (rc == OK)
+        *ret_auth = auth_object(buf_str(&text), record, ttl_s);
+    json_decref(record);
+    buf_close(&text);
+    return rc;
+}
+
 int token_create(struct request *req, const struct token_order *order, json_t **ret_auth)
 {
+    if (order->is_batch)
+        return create_batch(req, order, ret_auth);
+
     char id[sizeof TOKEN_PREFIX + TOKEN_RANDOM] = TOKEN_PREFIX, accessor[ACCESSOR_RANDOM + 1], hash[TOKEN_HASH_SIZE];
     const char *text = order->id != NULL ? order->id : id;
     int64_t now_s = lease_now_s(req), ttl_s;
@@ -203,6 +227,18 @@ int token_create_root(struct request *req, const char *id, json_t **ret_auth)
     return rc;
 }
 
+/* The mount says, or leaves it to the method's role, or user, with what holds when that says nothing. */
+static bool login_is_batch(const struct request *req)
+{
+    const char *mount = json_str(req->mount->config, "token_type", "default-service");
+    const char *own = req->auth.token_type != NULL ? req->auth.token_type : "";
+    if (strcmp(mount, "service") == 0 || strcmp(mount, "batch") == 0)
+        return strcmp(mount, "batch") == 0;
+    if (strcmp(own, "service") == 0 || strcmp(own, "batch") == 0)
+        return strcmp(own, "batch") == 0;
+    return strcmp(mount, "default-batch") == 0;
+}
+
 int token_create_login(struct request *req)
 {
     json_t *policies = login_policies(req);
@@ -219,9 +255,12 @@ int token_create_login(struct request *req)
         .period_s = req->auth.period_s,
         .explicit_max_ttl_s = req->auth.explicit_max_ttl_s,
         .num_uses = req->auth.num_uses,
+        .is_batch = login_is_batch(req),
     };
     int rc = OK;
-    if (json_list_has(policies, "root"))
+    if (order.is_batch && order.num_uses != 0)
+        rc = fail(req, ERR_INVALID, "batch tokens cannot have \"num_uses\" set: nobody would count the uses");
+    if (rc == OK && json_list_has(policies, "root"))
         rc = fail(req, ERR_INVALID, "auth methods cannot create root tokens");
     if (rc == OK)
         rc = token_create(req, &order, &req->auth_reply);
@@ -274,6 +313,8 @@ static int refile(struct request *req, struct token *token, int64_t now_s, int64
 int token_renew(struct request *req, struct token *token, const char *client_token, int64_t increment_s,
                 json_t **ret_auth)
 {
+    if (token->is_batch)
+        return fail(req, ERR_INVALID, "batch tokens cannot be renewed");
     if (token->expires_s == 0 || !token->renewable)
         return fail(req, ERR_INVALID, token_has_lease(token->path) ? "lease is not renewable" : "invalid lease ID");
     const struct mount *mount = mount_of(req, token);

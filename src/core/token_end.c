@@ -63,8 +63,15 @@ static int clear_cubbyhole(struct request *req, const struct token *token)
     return rc == OK && more ? leave_to_worker(req, token) : rc;
 }
 
+static int refuse_batch(struct request *req)
+{
+    return fail(req, ERR_INVALID, "batch tokens cannot be revoked");
+}
+
 int token_revoke(struct request *req, const struct token *token)
 {
+    if (token->is_batch)
+        return refuse_batch(req);
     int rc = token_remove(req, token);
     return rc == OK ? clear_cubbyhole(req, token) : rc;
 }
@@ -102,6 +109,8 @@ int token_revoke_orphan(struct request *req, const struct token *token)
     json_t *names, *name;
     size_t i;
     int rc;
+    if (token->is_batch)
+        return refuse_batch(req);
     do {
         rc = some_children(req, token->hash, &names);
         for (i = 0; rc == OK && (name = json_array_get(names, i)) != NULL; i++)

@@ -73,9 +73,7 @@ static int check_type(struct request *req, const json_t *record)
     if (is_batch && json_int(record, "token_period", 0) != 0)
         return fail(req, ERR_INVALID,
                     "'token_type' cannot be 'batch' or 'default_batch' when set to generate periodic tokens");
-    if (is_batch)
-        return fail(req, ERR_INVALID, "batch tokens are not supported");
-    if (type[0] != '\0' && strcmp(type, "default") != 0 && strcmp(type, "service") != 0)
+    if (type[0] != '\0' && strcmp(type, "default") != 0 && strcmp(type, "service") != 0 && strcmp(type, "batch") != 0)
         return fail(req, ERR_INVALID, "invalid 'token_type' value \"%.64s\"", type);
     return OK;
 }
@@ -230,6 +228,7 @@ void token_params_grant(struct request *req, const json_t *record)
     grant->period_s = json_int(record, "token_period", 0);
     grant->explicit_max_ttl_s = json_int(record, "token_explicit_max_ttl", 0);
     grant->num_uses = json_int(record, "token_num_uses", 0);
+    grant->token_type = arena_strdup(&req->arena, json_str(record, "token_type", ""));
     grant->no_default_policy = json_flag(record, "token_no_default_policy", false);
     grant->bound_cidrs = bound_cidrs(req, record);
     grant->is_set = true;

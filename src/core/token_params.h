@@ -24,7 +24,7 @@
         {"token_no_default_policy", FIELD_BOOL, "Whether a token goes without the policy default."},                   \
         {"token_num_uses", FIELD_INT, "How many requests a token is good for; 0 for any number."},                     \
         {"token_period", FIELD_DURATION, "How long each renewal of a periodic token is good for."},                    \
-        {"token_type", FIELD_STRING, "default or service."},                                                           \
+        {"token_type", FIELD_STRING, "default, service or batch."},                                                    \
     {                                                                                                                  \
         "token_strictly_bind_ip", FIELD_BOOL, "Whether a token can be used only from the address that logged in."      \
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * token_private.h — between token.c, token_create.c and token_end.c.
+ * token_private.h — between the files of tokens.
  */
 #ifndef COFFER_CORE_TOKEN_PRIVATE_H
 #define COFFER_CORE_TOKEN_PRIVATE_H

@@ -29,7 +29,7 @@ const struct field sys_mount_fields[] = {
     {"listing_visibility", FIELD_STRING, "unauth: listed to everybody; hidden."},
     {"passthrough_request_headers", FIELD_LIST, "Kept; without effect."},
     {"allowed_response_headers", FIELD_LIST, "Kept; without effect."},
-    {"token_type", FIELD_STRING, "Of an auth method: default-service."},
+    {"token_type", FIELD_STRING, "Of an auth method: default-service, default-batch, service or batch."},
     {"user_lockout_config", FIELD_MAP, "When whoever is tried with wrong secrets is locked out."},
     {0},
 };

@@ -26,7 +26,7 @@ const struct field token_create_fields[] = {
     {"renewable", FIELD_BOOL, "Whether it can be renewed; usually it can."},
     {"ttl", FIELD_STRING, "How long it lives."},
     {"lease", FIELD_STRING, "The old name of ttl."},
-    {"type", FIELD_STRING, "service."},
+    {"type", FIELD_STRING, "service or batch; a role may say it."},
     {"explicit_max_ttl", FIELD_STRING, "How long it lives at the most, renewed or not."},
     {"display_name", FIELD_STRING, "A name to show."},
     {"num_uses", FIELD_INT, "How many requests it is good for; 0: any number."},
@@ -53,17 +53,44 @@ static int check_alias(struct request *req, const json_t *role)
     return fail(req, ERR_INVALID, "'entity_alias' needs the identity engine, which this server does not have");
 }
 
-static int check_kind(struct request *req, const json_t *role)
+/* A role may force the type, or say what it is when nobody does. */
+static const char *type_of(struct request *req, const json_t *role)
 {
-    const char *type = field_str(req, "type", "service");
+    const char *type = field_str(req, "type", ""), *by_role = json_str(role, "token_type", "default-service");
+    bool is_default = strncmp(by_role, "default-", 8) == 0;
+    if (!is_default)
+        return by_role;
+    return type[0] != '\0' ? type : by_role + 8;
+}
+
+static int check_kind(struct request *req, const json_t *role, const char *type)
+{
+    if (req->token->is_batch)
+        return fail(req, ERR_INVALID, "batch tokens cannot create more tokens");
     if (req->token->num_uses != 0)
         return fail(req, ERR_INVALID, "restricted use token cannot generate child tokens");
-    if (strcmp(type, "") != 0 && strcmp(type, "service") != 0)
-        return fail(req, ERR_INVALID,
-                    strcmp(type, "batch") == 0 ? "batch tokens are not supported" : "invalid 'token_type' value");
+    if (strcmp(type, "batch") != 0 && strcmp(type, "service") != 0)
+        return fail(req, ERR_INVALID, "invalid 'token_type' value");
     if (field_int(req, "num_uses", 0) < 0)
         return fail(req, ERR_INVALID, "number of uses cannot be negative");
     return check_alias(req, role);
+}
+
+/* What nobody would look after, once it is made. */
+static int check_batch(struct request *req, const struct token_order *order)
+{
+    const struct {
+        bool is_asked;
+        const char *name;
+    } asked[] = {{order->explicit_max_ttl_s > 0, "explicit_max_ttl"},
+                 {order->num_uses != 0, "num_uses"},
+                 {order->period_s > 0, "period"}};
+    for (size_t i = 0; order->is_batch && i < sizeof asked / sizeof asked[0]; i++)
+        if (asked[i].is_asked)
+            return fail(req, ERR_INVALID, "batch tokens cannot have \"%s\" set", asked[i].name);
+    if (order->is_batch && json_list_has(order->policies, "root"))
+        return fail(req, ERR_INVALID, "batch tokens cannot be root tokens");
+    return OK;
 }
 
 /* What only root, or the sudo capability on this path, may ask for. Clients send empty fields for what they do not. */
@@ -177,7 +204,9 @@ static void warn_of_missing(struct request *req, const json_t *policies)
 
 static int create(struct request *req, const char *role_name, const json_t *role, bool orphan)
 {
+    const char *type = type_of(req, role);
     struct token_order order = {
+        .is_batch = strcmp(type, "batch") == 0,
         .id = field_str(req, "id", "")[0] != '\0' ? field_str(req, "id", "") : NULL,
         .path = req->path,
         .display_name = display_name(req),
@@ -186,7 +215,7 @@ static int create(struct request *req, const char *role_name, const json_t *role
         .num_uses = field_int(req, "num_uses", 0),
         .not_renewable = !field_bool(req, "renewable", true),
     };
-    int rc = check_kind(req, role);
+    int rc = check_kind(req, role, type);
     if (rc == OK)
         rc = read_durations(req, &order);
     if (rc == OK)
@@ -199,10 +228,14 @@ static int create(struct request *req, const char *role_name, const json_t *role
         order_by_role(req, role_name, role, &order);
     else
         order_by_parent(req, orphan, &order);
-    rc = decide_end(req, &order);
+    rc = check_batch(req, &order);
+    if (rc == OK)
+        rc = decide_end(req, &order);
     if (rc == OK)
         rc = token_create(req, &order, &req->auth_reply);
-    if (rc == OK && order.id != NULL)
+    if (rc == OK && order.id != NULL && order.is_batch)
+        reply_warn(req, "A batch token cannot be chosen: its text says what it is");
+    else if (rc == OK && order.id != NULL)
         reply_warn(req, "A token that was chosen is only as hard to guess as its choice was");
     if (rc == OK)
         warn_of_missing(req, order.policies);

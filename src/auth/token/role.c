@@ -27,7 +27,7 @@ const struct field token_role_fields[] = {
     {"token_bound_cidrs", FIELD_LIST, "The addresses that a token can be used from."},
     {"token_no_default_policy", FIELD_BOOL, "Whether a token goes without the policy default."},
     {"token_num_uses", FIELD_INT, "How many requests a token is good for at most; 0 for any number."},
-    {"token_type", FIELD_STRING, "service, or default-service."},
+    {"token_type", FIELD_STRING, "service or batch; default-service or default-batch where it may be asked for."},
     {0},
 };
 
@@ -206,15 +206,33 @@ static int check_suffix(struct request *req, const json_t *role)
     return OK;
 }
 
+/* A batch token has nothing of it. */
+static int check_batch(struct request *req, const json_t *role)
+{
+    const struct {
+        bool is_set;
+        const char *what;
+    } wrong[] = {{!json_flag(role, "orphan", false), "non-orphan tokens"},
+                 {json_int(role, "token_period", 0) != 0, "periodic tokens"},
+                 {json_flag(role, "renewable", true), "renewable tokens"},
+                 {json_int(role, "token_explicit_max_ttl", 0) != 0, "tokens with an explicit max TTL"},
+                 {json_int(role, "token_num_uses", 0) != 0, "tokens with limited use count"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        if (wrong[i].is_set)
+            return fail(req, ERR_INVALID, "'token_type' cannot be 'batch' when role is set to generate %s",
+                        wrong[i].what);
+    return OK;
+}
+
 static int check_type(struct request *req, const json_t *role)
 {
-    static const char *const types[] = {"service", "default-service"};
+    static const char *const types[] = {"service", "default-service", "default-batch"};
     const char *type = json_str(role, "token_type", "default-service");
+    if (strcmp(type, "batch") == 0)
+        return check_batch(req, role);
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (strcmp(type, types[i]) == 0)
             return OK;
-    if (strcmp(type, "batch") == 0 || strcmp(type, "default-batch") == 0)
-        return fail(req, ERR_INVALID, "batch tokens are not supported");
     return fail(req, ERR_INVALID, "invalid 'token_type' value \"%.64s\"", type);
 }
 

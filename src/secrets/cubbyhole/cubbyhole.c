@@ -22,6 +22,11 @@ static bool is_dir(const char *path)
     return path[0] != '\0' && path[strlen(path) - 1] == '/';
 }
 
+static int refuse_batch(struct request *req)
+{
+    return fail(req, ERR_INVALID, "cubbyhole operations are only supported by 'service' type tokens");
+}
+
 static void warn_of_old_way(struct request *req)
 {
     if (strcmp(path_of(req), "response") == 0)
@@ -32,6 +37,8 @@ static void warn_of_old_way(struct request *req)
 static int cubbyhole_read(struct request *req)
 {
     json_t *data;
+    if (req->token->is_batch)
+        return refuse_batch(req);
     int rc = is_dir(path_of(req)) ? ERR_NOTFOUND : cubbyhole_get(req, req->token->hash, path_of(req), &data);
     if (rc != OK)
         return rc;
@@ -52,6 +59,8 @@ static int cubbyhole_exists(struct request *req, bool *ret_exists)
 /* The status is the one that clients know from here. */
 static int cubbyhole_write(struct request *req)
 {
+    if (req->token->is_batch)
+        return refuse_batch(req);
     if (is_dir(path_of(req)))
         return fail(req, ERR_INVALID, "cannot write to a path ending in '/'");
     if (json_object_size(request_data(req)) == 0)
@@ -61,6 +70,8 @@ static int cubbyhole_write(struct request *req)
 
 static int cubbyhole_remove(struct request *req)
 {
+    if (req->token->is_batch)
+        return refuse_batch(req);
     return path_of(req)[0] == '\0' || is_dir(path_of(req)) ? OK : cubbyhole_delete(req, req->token->hash, path_of(req));
 }
 
@@ -68,6 +79,8 @@ static int cubbyhole_keys(struct request *req)
 {
     json_t *names;
     const char *dir = path_of(req);
+    if (req->token->is_batch)
+        return refuse_batch(req);
     if (dir[0] != '\0' && !is_dir(dir))
         dir = arena_printf(&req->arena, "%s/", dir);
     int rc = cubbyhole_list(req, req->token->hash, dir, &names);

@@ -140,7 +140,22 @@ static void every_byte_survives_hex_and_base64(void **state)
         assert_int_equal(base64_decode(text, back, &size), OK);
         assert_int_equal(size, n);
         assert_memory_equal(back, bytes, n);
+        base64url_encode(bytes, n, text);
+        assert_null(strpbrk(text, "+/="));
+        assert_int_equal(base64url_decode(text, back, &size), OK);
+        assert_int_equal(size, n);
+        assert_memory_equal(back, bytes, n);
     }
+}
+
+static void the_alphabet_for_names_is_another_one(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"+w", "/w", "Zg==", "Z", "Z g", "Zg\n"};
+    unsigned char back[16];
+    size_t size;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(base64url_decode(bad[i], back, &size), ERR_INVALID);
 }
 
 static void a_reader_never_runs_over(void **state)
@@ -288,6 +303,7 @@ static const struct CMUnitTest tests[] = {
     {"base64 is read with and without padding, and nothing else is", base64_is_read_with_and_without_padding, NULL,
      NULL, NULL},
     {"every byte survives hex and base64", every_byte_survives_hex_and_base64, NULL, NULL, NULL},
+    {"base64 for names is read in its own alphabet alone", the_alphabet_for_names_is_another_one, NULL, NULL, NULL},
     {"a reader never runs over its end", a_reader_never_runs_over, NULL, NULL, NULL},
     {"arena memory is zeroed and aligned", arena_memory_is_zeroed_and_aligned, NULL, NULL, NULL},
     {"JSON that is too deep, too wide or has a NUL is refused", json_bombs_are_refused, NULL, NULL, NULL},

@@ -45,7 +45,11 @@ static void test_checks(void **state)
     refused("{\"token_ttl\":\"2h\",\"token_max_ttl\":\"1h\"}", "'token_ttl' cannot be greater than 'token_max_ttl'");
     refused("{\"token_num_uses\":-1}", "'token_num_uses' cannot be negative");
     refused("{\"token_type\":\"x\"}", "invalid 'token_type' value \"x\"");
-    refused("{\"token_type\":\"batch\"}", "batch tokens are not supported");
+    refused("{\"token_type\":\"default-batch\"}", "invalid 'token_type' value \"default-batch\"");
+    refused("{\"token_type\":\"batch\", \"token_num_uses\":3}",
+            "'token_type' cannot be 'batch' or 'default_batch' when set to generate tokens with limited use count");
+    refused("{\"token_type\":\"batch\", \"token_period\":3}",
+            "'token_type' cannot be 'batch' or 'default_batch' when set to generate periodic tokens");
     refused("{\"token_bound_cidrs\":\"10.0.0.0/99\"}",
             "error parsing address \"10.0.0.0/99\": it is no IPv4 or IPv6 address or block");
 }
