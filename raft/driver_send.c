@@ -5,7 +5,7 @@
 
 #define APPEND_ENTRIES_MAX 64
 #define APPEND_BYTES_MAX   (16u << 20) /* one entry goes alone, however big */
-#define SLOW_BYTES_PER_MS  (1u << 10) /* what the slowest link does: 8 Mbit/s */
+#define SLOW_BYTES_PER_MS  (1u << 10)  /* what the slowest link does: 8 Mbit/s */
 
 /* The newest form that a peer reads, as far as it said, and this node writes. */
 static uint8_t form_for(struct driver *driver, uint64_t id)

@@ -13,7 +13,8 @@
 const char *driver_name(struct driver *driver, uint64_t id, struct member *ret)
 {
     const struct raft_server *server = configuration_find(&driver->raft.configuration, id);
-    return server != NULL && member_parse(server->address, ret) == OK ? ret->node_id : "a node whose name is not known yet";
+    return server != NULL && member_parse(server->address, ret) == OK ? ret->node_id
+                                                                      : "a node whose name is not known yet";
 }
 
 static void tell_candidate(struct driver *driver)

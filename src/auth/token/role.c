@@ -236,13 +236,21 @@ static int check_type(struct request *req, const json_t *role)
     return fail(req, ERR_INVALID, "invalid 'token_type' value \"%.64s\"", type);
 }
 
+/* Otherwise than at the other methods, an old name is not shown when the new one was given with it. */
+static void ignore_old_names(struct request *req, json_t *role)
+{
+    for (const struct token_alias *alias = aliases; alias->alias != NULL; alias++) {
+        if (!field_given(req, alias->alias) || !field_given(req, alias->name))
+            continue;
+        json_object_del(json_map_at(role, "aliases"), alias->alias);
+        reply_warn(req, "Both '%s' and deprecated '%s' value supplied, ignoring the deprecated value", alias->name,
+                   alias->alias);
+    }
+}
+
 static void warn(struct request *req, const json_t *role)
 {
     int64_t explicit_max_s = json_int(role, "token_explicit_max_ttl", 0), max_s = mount_max_ttl_s(req, req->mount);
-    for (const struct token_alias *alias = aliases; alias->alias != NULL; alias++)
-        if (field_given(req, alias->alias) && field_given(req, alias->name))
-            reply_warn(req, "Both '%s' and deprecated '%s' value supplied, ignoring the deprecated value", alias->name,
-                       alias->alias);
     if (explicit_max_s > max_s)
         reply_warn(req,
                    "Given explicit max TTL of %lld is greater than system/mount allowed value of %lld seconds; tokens "
@@ -269,6 +277,8 @@ int token_role_write(struct request *req)
         rc = token_params_take_values(req, role, aliases);
     if (rc == OK)
         rc = check_type(req, role);
+    if (rc == OK)
+        ignore_old_names(req, role);
     if (rc == OK)
         rc = mount_put(req, role_path(req, name), role);
     if (rc == OK)

@@ -45,11 +45,9 @@ static int lookup_self(struct request *req)
 static int by_accessor(struct request *req, struct token **ret_token)
 {
     const char *accessor = field_str(req, "accessor", "");
-    int rc = accessor[0] != '\0' ? token_lookup_accessor(req, accessor, ret_token)
-                                 : fail(req, ERR_INVALID, "missing accessor");
-    if (rc == ERR_INVALID)
-        return fail(req, rc, "1 error occurred:\n\t* %s\n\n", arena_strdup(&req->arena, req->err.text));
-    return rc;
+    if (accessor[0] == '\0')
+        return fail(req, ERR_INVALID, "1 error occurred:\n\t* missing accessor\n\n");
+    return token_lookup_accessor(req, accessor, ret_token);
 }
 
 static int lookup_accessor(struct request *req)

@@ -85,7 +85,8 @@ void node_peers(struct node *node, const struct node *one, const struct node *tw
 void link_nodes(struct node *a, struct node *b);
 void send_number(struct node *node, const char *to, uint64_t number);
 
-/* Runs the loop until the condition holds; false when it does not within the time, ten times as long under a sanitizer. */
+/* Runs the loop until the condition holds; false when it does not within the time, ten times as long under a sanitizer.
+ */
 bool run_until(struct fixture *fixture, bool (*holds)(void *arg), void *arg, int timeout_ms);
 void run_for(struct fixture *fixture, int ms);
 bool is_linked(void *node);
