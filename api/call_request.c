@@ -7,7 +7,7 @@
 #include "api/params.h"
 #include "api/path.h"
 #include "base/duration.h"
-#include "core/wrapping.h"
+#include "core/request/wrapping.h"
 
 #define SECOND_NS 1000000000
 

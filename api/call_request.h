@@ -6,7 +6,7 @@
 #define COFFER_API_CALL_REQUEST_H
 
 #include "api/http.h"
-#include "core/request.h"
+#include "core/request/request.h"
 
 #define CALL_TOKEN_MAX 8192
 

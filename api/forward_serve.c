@@ -16,7 +16,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "core/core.h"
-#include "core/request.h"
+#include "core/request/request.h"
 
 #define IDLE_MS 300000
 

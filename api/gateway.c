@@ -16,7 +16,7 @@
 #include "config/config.h"
 #include "core/core.h"
 #include "core/metrics.h"
-#include "core/request.h"
+#include "core/request/request.h"
 
 #define SNAPSHOT_SIZE_MAX ((size_t)64 << 30)
 

@@ -6,7 +6,7 @@
 
 #include "api/call_request.h"
 #include "core/core.h"
-#include "core/request.h"
+#include "core/request/request.h"
 
 #define RESERVE (UINT64_C(64) << 20) /* of the disk, which is not for uploads */
 

@@ -3,7 +3,7 @@
  * main.c — the program: a server, or a command line that speaks to one. The only file that knows every layer.
  *
  * To follow a request from here: server/server.c opens the core and starts the listeners; api/gateway.c makes a request
- * of what a client sent; src/core/request.c is the table of what happens to it.
+ * of what a client sent; src/core/request/request.c is the table of what happens to it.
  */
 #include <string.h>
 

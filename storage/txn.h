@@ -78,7 +78,7 @@ enum txn_clear {
     TXN_CLEAR_ROOT_KEY,   /* the root key, encrypted by the seal */
     TXN_CLEAR_KEYRING,    /* the keyring, encrypted by the root key */
     TXN_CLEAR_CLUSTER,    /* the cluster's name and id */
-    TXN_CLEAR_QUARANTINE, /* since a restore: what had ended by then is left alone (core/quarantine.h) */
+    TXN_CLEAR_QUARANTINE, /* since a restore: what had ended by then is left alone (core/snapshot/quarantine.h) */
 };
 /* Appends the bytes. ERR_NOTFOUND. */
 int txn_get_clear(struct txn *txn, enum txn_clear record, struct buf *ret) MUST_CHECK;

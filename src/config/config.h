@@ -57,7 +57,7 @@ struct config {
     const char *seal_type;             /* "shamir", "static"; NULL: not given */
     json_t *seal;                      /* its settings: texts by Vault's names; or NULL */
     int64_t election_ms, heartbeat_ms; /* Coffer's own, in the storage stanza; 0: not given */
-    json_t *user_lockout;              /* by type: settings as of a mount (core/lockout.h); or NULL */
+    json_t *user_lockout;              /* by type: settings as of a mount (core/token/lockout.h); or NULL */
 };
 
 /*

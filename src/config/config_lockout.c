@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * config_lockout.c — the stanzas user_lockout "type" { … }: when whoever is tried with wrong secrets is locked out.
- * They become what a mount's own settings are (src/core/lockout.h).
+ * They become what a mount's own settings are (src/core/token/lockout.h).
  */
 #include <string.h>
 

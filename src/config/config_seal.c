@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config_seal.c — the seal stanza: its type and texts, as the type's own code will read them (src/core/seal_type.h).
+ * config_seal.c — the seal stanza: its type and texts, as the type's own code will read them
+ * (src/core/seal/seal_type.h).
  */
 #include <string.h>
 

@@ -12,10 +12,10 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "core/core_private.h"
-#include "core/quota.h"
-#include "core/seal.h"
-#include "core/seal_private.h"
-#include "core/shares.h"
+#include "core/request/quota.h"
+#include "core/seal/seal.h"
+#include "core/seal/seal_private.h"
+#include "core/seal/shares.h"
 
 #define BLOCKING_THREADS 64
 #define DEFAULT_TTL_S    (768 * 3600)

@@ -9,15 +9,15 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "core/audit.h"
-#include "core/ceremony.h"
+#include "core/audit/audit.h"
+#include "core/seal/ceremony.h"
 #include "core/commit.h"
 #include "core/core.h"
-#include "core/lease.h"
+#include "core/lease/lease.h"
 #include "core/metrics.h"
-#include "core/mount.h"
-#include "core/router.h"
-#include "core/seal_type.h"
+#include "core/mount/mount.h"
+#include "core/request/router.h"
+#include "core/seal/seal_type.h"
 #include "storage/barrier.h"
 #include "storage/store.h"
 #include "storage/txn.h"

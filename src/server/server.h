@@ -5,7 +5,7 @@
 #ifndef COFFER_SERVER_H
 #define COFFER_SERVER_H
 
-#include "core/audit.h"
+#include "core/audit/audit.h"
 #include "core/engine.h"
 
 /* Runs until SIGTERM or SIGINT; returns the exit code. argv[0] is "server". */

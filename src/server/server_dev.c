@@ -7,9 +7,9 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "core/mount.h"
-#include "core/request.h"
-#include "core/seal.h"
+#include "core/mount/mount.h"
+#include "core/request/request.h"
+#include "core/seal/seal.h"
 
 static char *copy(const char *text)
 {

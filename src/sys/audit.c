@@ -4,8 +4,8 @@
  */
 #include <string.h>
 
-#include "core/audit.h"
-#include "core/request.h"
+#include "core/audit/audit.h"
+#include "core/request/request.h"
 #include "sys/handlers.h"
 
 const struct field sys_audit_fields[] = {

@@ -5,8 +5,8 @@
 #include <strings.h>
 
 #include "base/json.h"
-#include "core/audit.h"
-#include "core/request.h"
+#include "core/audit/audit.h"
+#include "core/request/request.h"
 #include "sys/handlers.h"
 
 const struct field sys_audit_header_fields[] = {

@@ -2,7 +2,7 @@
 /*
  * autopilot.c — sys/storage/raft/autopilot: how well the members are, and what the cluster may do with them by itself.
  */
-#include "core/autopilot.h"
+#include "core/cluster/autopilot.h"
 
 #include <string.h>
 
@@ -10,7 +10,7 @@
 #include "base/duration.h"
 #include "base/failpoint.h"
 #include "core/core.h"
-#include "core/request.h"
+#include "core/request/request.h"
 #include "sys/handlers.h"
 
 #define MIN_QUORUM     3

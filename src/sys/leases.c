@@ -6,9 +6,9 @@
 
 #include "base/json.h"
 #include "core/core.h"
-#include "core/lease.h"
-#include "core/request.h"
-#include "core/token.h"
+#include "core/lease/lease.h"
+#include "core/request/request.h"
+#include "core/token/token.h"
 #include "storage/txn.h"
 #include "sys/handlers.h"
 

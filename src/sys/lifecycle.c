@@ -6,8 +6,8 @@
 
 #include "base/buf.h"
 #include "core/core.h"
-#include "core/request.h"
-#include "core/seal.h"
+#include "core/request/request.h"
+#include "core/seal/seal.h"
 #include "sys/handlers.h"
 
 const struct field sys_init_fields[] = {

@@ -3,7 +3,7 @@
  * loggers.c — sys/loggers: from what level on this node logs. Nothing of it is stored.
  */
 #include "base/log.h"
-#include "core/request.h"
+#include "core/request/request.h"
 #include "sys/handlers.h"
 
 const struct field sys_logger_fields[] = {

@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "core/core.h"
-#include "core/request.h"
+#include "core/request/request.h"
 #include "storage/barrier.h"
 #include "sys/handlers.h"
 #include "sys/metrics_format.h"

@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "core/mount.h"
-#include "core/policy.h"
-#include "core/request.h"
-#include "core/token.h"
+#include "core/mount/mount.h"
+#include "core/policy/policy.h"
+#include "core/request/request.h"
+#include "core/token/token.h"
 #include "sys/handlers.h"
 
 const struct field sys_mount_fields[] = {

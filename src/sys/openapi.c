@@ -2,13 +2,13 @@
 /*
  * openapi.c — sys/internal/specs/openapi: the route tables of the mounts that the caller may use.
  */
-#include "core/openapi.h"
+#include "core/request/openapi.h"
 
 #include <string.h>
 
-#include "core/mount.h"
-#include "core/policy.h"
-#include "core/request.h"
+#include "core/mount/mount.h"
+#include "core/policy/policy.h"
+#include "core/request/request.h"
 #include "sys/handlers.h"
 
 const struct field sys_openapi_fields[] = {

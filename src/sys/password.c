@@ -2,13 +2,13 @@
 /*
  * password.c — sys/policies/password: policies by which passwords are made.
  */
-#include "core/password.h"
+#include "core/policy/password.h"
 
 #include <string.h>
 
 #include "base/encoding.h"
 #include "base/json.h"
-#include "core/request.h"
+#include "core/request/request.h"
 #include "sys/handlers.h"
 
 #define POLICY_DIR "password-policy/" /* of sys/'s own storage */

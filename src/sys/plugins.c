@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/core.h"
-#include "core/request.h"
+#include "core/request/request.h"
 #include "sys/handlers.h"
 
 #define VERSION "v" COFFER_VERSION "+builtin.coffer"

@@ -8,9 +8,9 @@
 
 #include "base/encoding.h"
 #include "base/json.h"
-#include "core/policy.h"
-#include "core/request.h"
-#include "core/token.h"
+#include "core/policy/policy.h"
+#include "core/request/request.h"
+#include "core/token/token.h"
 #include "sys/handlers.h"
 
 const struct field sys_policy_fields[] = {

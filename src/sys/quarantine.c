@@ -2,10 +2,10 @@
 /*
  * quarantine.c — sys/storage/raft/quarantine: what a restore holds back, and the operator's choice.
  */
-#include "core/quarantine.h"
+#include "core/snapshot/quarantine.h"
 
 #include "core/core.h"
-#include "core/request.h"
+#include "core/request/request.h"
 #include "sys/handlers.h"
 
 #define LIMIT     1000

@@ -2,14 +2,14 @@
 /*
  * quotas.c — sys/quotas: how many requests an address may make.
  */
-#include "core/quota.h"
+#include "core/request/quota.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
-#include "core/mount.h"
-#include "core/request.h"
+#include "core/mount/mount.h"
+#include "core/request/request.h"
 #include "sys/handlers.h"
 
 #define RATE_MAX  1e9

@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "core/core.h"
-#include "core/request.h"
-#include "core/seal.h"
+#include "core/request/request.h"
+#include "core/seal/seal.h"
 #include "sys/handlers.h"
 
 const struct field sys_raft_join_fields[] = {

@@ -3,12 +3,12 @@
  * rekey.c — sys/rekey, sys/rekey-recovery-key, sys/generate-root, and what OpenBao calls them where a token is needed:
  * sys/rotate/root, sys/rotate/recovery, sys/generate-root-token.
  */
-#include "core/rekey.h"
+#include "core/seal/rekey.h"
 
 #include <string.h>
 
-#include "core/request.h"
-#include "core/root_token.h"
+#include "core/request/request.h"
+#include "core/seal/root_token.h"
 #include "sys/handlers.h"
 
 const struct field sys_rekey_fields[] = {

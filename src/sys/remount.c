@@ -4,8 +4,8 @@
  */
 #include <string.h>
 
-#include "core/mount_move.h"
-#include "core/request.h"
+#include "core/mount/mount_move.h"
+#include "core/request/request.h"
 #include "sys/handlers.h"
 
 const struct field sys_remount_fields[] = {

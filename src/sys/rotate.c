@@ -2,11 +2,11 @@
 /*
  * rotate.c — sys/rotate, sys/rotate/config, sys/key-status.
  */
-#include "core/rotate.h"
+#include "core/seal/rotate.h"
 
 #include "base/clock.h"
 #include "base/duration.h"
-#include "core/request.h"
+#include "core/request/request.h"
 #include "sys/handlers.h"
 
 const struct field sys_rotate_config_fields[] = {

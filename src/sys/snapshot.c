@@ -2,12 +2,12 @@
 /*
  * snapshot.c — sys/storage/raft/snapshot…: saving, checking and restoring.
  */
-#include "core/snapshot.h"
+#include "core/snapshot/snapshot.h"
 
 #include <unistd.h>
 
 #include "core/core.h"
-#include "core/request.h"
+#include "core/request/request.h"
 #include "storage/txn.h"
 #include "sys/handlers.h"
 

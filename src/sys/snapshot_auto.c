@@ -3,12 +3,12 @@
  * snapshot_auto.c — sys/storage/raft/snapshot-auto: configurations by which snapshots are saved, with the names that
  * Vault Enterprise has for them.
  */
-#include "core/snapshot_auto.h"
+#include "core/snapshot/snapshot_auto.h"
 
 #include <string.h>
 
 #include "base/json.h"
-#include "core/request.h"
+#include "core/request/request.h"
 #include "sys/handlers.h"
 
 #define FILE_PREFIX "vault-snapshot"

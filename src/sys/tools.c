@@ -8,7 +8,7 @@
 
 #include "base/encoding.h"
 #include "base/secret.h"
-#include "core/request.h"
+#include "core/request/request.h"
 #include "sys/handlers.h"
 
 #define RANDOM_MAX (128 << 10)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "core/token_batch.h"
+#include "core/token/token_batch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 #ifndef COFFER_AUDIT_FILE_FILE_H
 #define COFFER_AUDIT_FILE_FILE_H
 
-#include "core/audit.h"
+#include "core/audit/audit.h"
 
 extern const struct audit_device audit_file_device;
 

@@ -10,7 +10,7 @@
 #ifndef COFFER_AUDIT_SOCKET_SOCKET_H
 #define COFFER_AUDIT_SOCKET_SOCKET_H
 
-#include "core/audit.h"
+#include "core/audit/audit.h"
 
 extern const struct audit_device audit_socket_device;
 

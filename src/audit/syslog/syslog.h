@@ -9,7 +9,7 @@
 #ifndef COFFER_AUDIT_SYSLOG_SYSLOG_H
 #define COFFER_AUDIT_SYSLOG_SYSLOG_H
 
-#include "core/audit.h"
+#include "core/audit/audit.h"
 
 extern const struct audit_device audit_syslog_device;
 

@@ -16,7 +16,7 @@
 #include <stdbool.h>
 
 #include "core/engine.h"
-#include "core/token_params.h"
+#include "core/token/token_params.h"
 
 #define APPROLE_TEXT_MAX 4096 /* of a role_id or secret_id */
 

@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "base/secret.h"
 #include "core/core.h"
-#include "core/mount.h"
+#include "core/mount/mount.h"
 #include "storage/barrier.h"
 
 /* ---- Records ---- */

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/secret.h"
-#include "core/mount.h"
+#include "core/mount/mount.h"
 
 #define NS_PER_S     INT64_C(1000000000)
 #define TIDY_AT_ONCE 10000

@@ -12,10 +12,10 @@
 #include "base/duration.h"
 #include "base/glob.h"
 #include "base/json.h"
-#include "core/mount.h"
-#include "core/policy.h"
-#include "core/request.h"
-#include "core/token.h"
+#include "core/mount/mount.h"
+#include "core/policy/policy.h"
+#include "core/request/request.h"
+#include "core/token/token.h"
 
 const struct field token_create_fields[] = {
     {"id", FIELD_STRING, "A chosen token; root or sudo only."},

@@ -6,9 +6,9 @@
 #include "base/buf.h"
 #include "base/glob.h"
 #include "base/json.h"
-#include "core/request.h"
-#include "core/token.h"
-#include "core/token_params.h"
+#include "core/request/request.h"
+#include "core/token/token.h"
+#include "core/token/token_params.h"
 
 static bool is_privileged(const struct request *req)
 {

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "core/mount.h"
-#include "core/token_params.h"
+#include "core/mount/mount.h"
+#include "core/token/token_params.h"
 
 /* No token_ttl, no token_policies: whoever makes a token says these. */
 const struct field token_role_fields[] = {

@@ -8,8 +8,8 @@
 
 #include "auth/token/create.h"
 #include "auth/token/role.h"
-#include "core/request.h"
-#include "core/token.h"
+#include "core/request/request.h"
+#include "core/token/token.h"
 #include "storage/txn.h"
 
 static const struct field token_fields[] = {

@@ -10,7 +10,7 @@
 #include "auth/userpass/bcrypt.h"
 #include "base/json.h"
 #include "base/cidr.h"
-#include "core/token_params.h"
+#include "core/token/token_params.h"
 
 static const struct token_alias aliases[] = {
     {"policies", "token_policies"},

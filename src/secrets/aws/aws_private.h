@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "core/engine.h"
-#include "core/request.h"
+#include "core/request/request.h"
 #include "secrets/aws/client.h"
 
 /* ---- config.c ---- */

@@ -14,8 +14,8 @@
 #include "base/failpoint.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "core/lease.h"
-#include "core/token.h"
+#include "core/lease/lease.h"
+#include "core/token/token.h"
 #include "secrets/aws/aws_private.h"
 #include "secrets/aws/template.h"
 

@@ -13,7 +13,7 @@
 #include "base/failpoint.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "core/lease.h"
+#include "core/lease/lease.h"
 #include "secrets/aws/aws_private.h"
 
 #define USABLE_MS_MAX   30000 /* by when IAM must know a new key */

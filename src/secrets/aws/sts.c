@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "core/lease.h"
+#include "core/lease/lease.h"
 #include "secrets/aws/aws_private.h"
 
 #define TTL_DEFAULT_S       3600

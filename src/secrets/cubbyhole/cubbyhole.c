@@ -7,9 +7,9 @@
 
 #include <string.h>
 
-#include "core/cubbyhole.h"
-#include "core/request.h"
-#include "core/token.h"
+#include "core/token/cubbyhole.h"
+#include "core/request/request.h"
+#include "core/token/token.h"
 
 static const char *path_of(struct request *req)
 {

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "core/mount.h"
-#include "core/request.h"
+#include "core/mount/mount.h"
+#include "core/request/request.h"
 #include "secrets/kv/kv_private.h"
 
 /* ---- Version 2 ---- */

@@ -6,7 +6,7 @@
 
 #include "base/duration.h"
 #include "base/json.h"
-#include "core/request.h"
+#include "core/request/request.h"
 #include "secrets/kv/kv_private.h"
 
 void kv_limits_read(const json_t *record, struct kv_limits *ret_limits)

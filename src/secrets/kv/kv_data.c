@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "core/request.h"
+#include "core/request/request.h"
 #include "secrets/kv/kv_private.h"
 
 /* ---- Reading ---- */

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/secret.h"
-#include "core/request.h"
+#include "core/request/request.h"
 #include "secrets/kv/kv_private.h"
 
 #define NS_PER_S 1000000000

@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
-#include "core/request.h"
+#include "core/request/request.h"
 #include "secrets/kv/kv_private.h"
 
 #define CUSTOM_KEYS_MAX  64

@@ -3,8 +3,8 @@
  * kv_v1.c — version 1: one value for a key, no history.
  */
 #include "base/duration.h"
-#include "core/mount.h"
-#include "core/request.h"
+#include "core/mount/mount.h"
+#include "core/request/request.h"
 #include "secrets/kv/kv_private.h"
 
 static const char *storage_path(struct request *req)

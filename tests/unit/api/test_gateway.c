@@ -18,7 +18,7 @@
 #include "config/config.h"
 #include "core/core.h"
 #include "core/metrics.h"
-#include "core/request.h"
+#include "core/request/request.h"
 #include "http_client.h"
 
 #include <cmocka.h> /* last: it makes `fail` a macro, which is a function of ours */

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "core/audit_entry.h"
-#include "core/lease.h"
-#include "core/mount.h"
-#include "core/token.h"
+#include "core/audit/audit_entry.h"
+#include "core/lease/lease.h"
+#include "core/mount/mount.h"
+#include "core/token/token.h"
 
 #include <cmocka.h> /* after engine.h: it makes a macro of fail */
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "core/audit_writer.h"
+#include "core/audit/audit_writer.h"
 
 #include <cmocka.h> /* after engine.h: it makes a macro of fail */
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "core/policy.h"
+#include "core/policy/policy.h"
 
 #include <cmocka.h> /* after engine.h: it makes a macro of fail */
 

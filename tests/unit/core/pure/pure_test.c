@@ -8,9 +8,9 @@
 
 #include "base/json.h"
 #include "base/cidr.h"
-#include "core/field.h"
-#include "core/rotate.h"
-#include "core/router.h"
+#include "core/request/field.h"
+#include "core/seal/rotate.h"
+#include "core/request/router.h"
 
 #include <cmocka.h> /* last: its macro fail() would hide ours */
 

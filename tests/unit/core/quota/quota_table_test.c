@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "core/quota.h"
+#include "core/request/quota.h"
 
 #include <cmocka.h> /* after engine.h: it makes a macro of fail */
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "core/field.h"
-#include "core/token_params.h"
+#include "core/request/field.h"
+#include "core/token/token_params.h"
 
 #include <cmocka.h> /* after engine.h: it makes a macro of fail */
 
