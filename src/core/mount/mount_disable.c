@@ -150,7 +150,7 @@ static int finish(struct core *core, uint64_t epoch, const struct unfinished *fo
 void mount_finish_tainted(struct core *core, uint64_t epoch)
 {
     for (int rc = OK; rc == OK;) {
-        struct unfinished found = {NULL};
+        struct unfinished found = {0};
         struct err err = {0};
         rc = request_run_internal(core, epoch, first_tainted, &found, &err);
         if (rc == OK && found.uuid == NULL)
