@@ -151,7 +151,8 @@ void reply_send(h2o_req_t *req, const struct reply *reply)
     if (reply->status != 204)
         req->res.content_length =
             reply->file.fd >= 0 ? (size_t)reply->file.size : len; /* else h2o ends the connection */
-    add_standard_headers(req, reply->content_type);               /* with 204, too: clients have always seen it there */
+    /* With 204, too: clients have always seen it there. */
+    add_standard_headers(req, reply->content_type);
     if (reply->status == 503)
         add_header(req, "Retry-After", RETRY_AFTER_S);
     for (size_t i = 0; i < reply->n_headers; i++)

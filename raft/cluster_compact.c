@@ -9,7 +9,7 @@
 #include "storage/compact.h"
 
 #define CHECK_MS   10000
-#define ROOM_MS    600000 /* after there was no room for it */
+#define ROOM_MS    600000 /* after there was no room for it, or it could not be read */
 #define REST_TIMES 20 /* so much longer than it took it rests: a twentieth of a core, when all is changed for ever */
 #define SIZE_MIN   (UINT64_C(32) << 20)
 #define FACTOR     1.9 /* random names alone make it 1.8; full pages, 1.2 */
@@ -25,6 +25,7 @@ static bool is_forced(void)
     return failpoint("store.compact_always");
 }
 
+/* Not where the disk is all but full: what it would need is kept for handing over and for what frees room. */
 static bool goes_on(void *arg)
 {
     struct cluster *cluster = arg;
@@ -33,6 +34,14 @@ static bool goes_on(void *arg)
         cluster_disk_check(cluster);
     }
     return worker_is_open(&cluster->watcher) && cluster_room(cluster) != CLUSTER_ROOM_SCARCE;
+}
+
+/* Why nothing came of it; ending is a reason of its own. */
+static void tell_failure(struct cluster *cluster, const struct err *err)
+{
+    if (worker_is_open(&cluster->watcher))
+        log_info("raft", "the state's file was not written anew: %s",
+                 cluster_room(cluster) == CLUSTER_ROOM_SCARCE ? "the disk is all but full" : err_text(err));
 }
 
 static void compact(struct cluster *cluster, uint64_t before)
@@ -46,7 +55,7 @@ static void compact(struct cluster *cluster, uint64_t before)
     uint64_t took = cluster_now() - began;
     cluster->compacting.next = is_forced() ? 0 : cluster_now() + REST_TIMES * took + CHECK_MS;
     if (rc != OK)
-        log_info("raft", "the state's file was not written anew: %s", err_text(&err));
+        tell_failure(cluster, &err);
     else if (store_stats(store, &stats) == OK)
         log_info("raft", "the state's file was written anew in %llu ms: it took %llu MiB, and takes %llu now",
                  (unsigned long long)took, (unsigned long long)before >> 20,
@@ -59,7 +68,8 @@ static bool measure(struct cluster *cluster, const struct store_stats *stats, ui
     const struct store_patience patience = {goes_on, cluster};
     struct err err = {0};
     if (store_measure(cluster->options.store, &patience, ret_live, &err) != OK) {
-        log_warn("raft", "the state cannot be measured: %s", err_text(&err));
+        cluster->compacting.next = cluster_now() + ROOM_MS;
+        tell_failure(cluster, &err);
         return false;
     }
     cluster->compacting.mean = stats->records > 0 ? (double)*ret_live / (double)stats->records : 0;
@@ -71,7 +81,7 @@ void cluster_compact_watch(struct cluster *cluster)
     struct cluster_compacting *compacting = &cluster->compacting;
     struct store_stats stats;
     uint64_t live;
-    if (cluster_now() < compacting->next)
+    if (cluster_now() < compacting->next || cluster_room(cluster) == CLUSTER_ROOM_SCARCE)
         return;
     compacting->next = cluster_now() + CHECK_MS;
     if (store_stats(cluster->options.store, &stats) != OK)

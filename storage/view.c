@@ -82,8 +82,9 @@ void store_view_end(struct store_view *view)
         mdb_txn_reset(view->txn);
         view = atomic_exchange(&store->spares[thread_slot()].view, view);
     }
-    view_free(view);                     /* of a former state, or one too many */
-    if (env != atomic_load(&store->env)) /* replaced just now: a view that waits would keep its file */
+    view_free(view); /* of a former state, or one too many */
+    /* Replaced just now: a view that waits would keep the former file. */
+    if (env != atomic_load(&store->env))
         view_free(atomic_exchange(&store->spares[thread_slot()].view, NULL));
 }
 

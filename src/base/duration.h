@@ -13,7 +13,9 @@
 
 #include "base/err.h"
 
-/* ERR_INVALID when it is none, or beyond 292 years. */
+#define DURATION_S_MAX (INT64_MAX / 1000000000) /* 292 years */
+
+/* ERR_INVALID when it is none, or longer than that. */
 int duration_parse_ns(const char *text, int64_t *ret_ns) MUST_CHECK;
 /* The same, rounded down to whole seconds. */
 int duration_parse_s(const char *text, int64_t *ret_s) MUST_CHECK;

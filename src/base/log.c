@@ -70,11 +70,6 @@ void log_set_level(enum log_level level)
     set_all(level);
 }
 
-enum log_level log_get_level(void)
-{
-    return (enum log_level)level_at(-1);
-}
-
 const char *const *log_modules(void)
 {
     return modules;

@@ -17,7 +17,6 @@ enum log_level { LOG_TRACE, LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 /* Sets from what level on lines are written, and whether as JSON. May be called again at any time. */
 void log_configure(enum log_level level, bool as_json);
 void log_set_level(enum log_level level);
-enum log_level log_get_level(void);
 
 /* "audit", "core", …: every module that logs; NULL ends them. */
 const char *const *log_modules(void);

@@ -24,8 +24,9 @@ struct config_listener {
     bool tls_disable;
     char *tls_cert_file, *tls_key_file, *tls_min_version, *tls_max_version, *tls_client_ca_file;
     bool tls_require_and_verify_client_cert;
-    bool unauthenticated_metrics_access;                                             /* of its telemetry stanza */
-    bool disable_unauthed_rekey_endpoints, disable_unauthed_generate_root_endpoints; /* true if not given */
+    bool unauthenticated_metrics_access; /* of its telemetry stanza */
+    /* Both true if not given. */
+    bool disable_unauthed_rekey_endpoints, disable_unauthed_generate_root_endpoints;
     int64_t max_request_size;
     int64_t max_snapshot_size; /* Coffer's own: of a restore's body */
     int64_t max_request_duration_s;

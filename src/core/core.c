@@ -74,11 +74,6 @@ struct cluster *core_cluster(struct core *core)
     return core->cluster;
 }
 
-struct store *core_store(struct core *core)
-{
-    return core->store;
-}
-
 struct barrier *core_barrier(struct core *core)
 {
     return core->barrier;

@@ -86,7 +86,6 @@ uint64_t core_epoch(struct core *core);
 int64_t core_time_ns(struct core *core);
 int64_t core_time_ms(struct core *core);
 struct cluster *core_cluster(struct core *core);
-struct store *core_store(struct core *core);
 struct barrier *core_barrier(struct core *core);
 const struct core_options *core_options(const struct core *core);
 const struct engine *core_engine(const struct core *core, enum engine_kind kind, const char *type);

@@ -10,13 +10,13 @@
 #include <stdbool.h>
 
 #include "core/audit/audit.h"
-#include "core/seal/ceremony.h"
 #include "core/commit.h"
 #include "core/core.h"
 #include "core/lease/lease.h"
 #include "core/metrics.h"
 #include "core/mount/mount.h"
 #include "core/request/router.h"
+#include "core/seal/ceremony.h"
 #include "core/seal/seal_type.h"
 #include "storage/barrier.h"
 #include "storage/store.h"

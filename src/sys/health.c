@@ -8,9 +8,9 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "core/core.h"
-#include "core/snapshot/quarantine.h"
 #include "core/request/request.h"
 #include "core/seal/seal.h"
+#include "core/snapshot/quarantine.h"
 #include "sys/handlers.h"
 
 /* The status code that the query sets for a standing, or the usual one. ERR_INVALID for what is no number. */

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "core/token/lockout.h"
 #include "core/request/request.h"
+#include "core/token/lockout.h"
 #include "sys/handlers.h"
 
 const struct field sys_locked_users_fields[] = {

@@ -3,8 +3,8 @@
  * wrapping.c — sys/wrapping/: wrapping what the caller sends, and taking out, looking at and passing on what is
  * wrapped.
  */
-#include "core/request/wrapping.h"
 #include "core/request/request.h"
+#include "core/request/wrapping.h"
 #include "sys/handlers.h"
 
 const struct field sys_wrapping_fields[] = {

@@ -11,9 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/format.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/format.h"
 #include "base/json.h"
 #include "storage/barrier.h"
 #include "storage/batch.h"

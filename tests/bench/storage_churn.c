@@ -15,9 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/format.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/format.h"
 #include "base/json.h"
 #include "storage/barrier.h"
 #include "storage/batch.h"

@@ -87,6 +87,18 @@ def test_a_wrong_type_is_a_plain_error(root, path, body):
     root.delete("sys/mounts/x").ok(204)
 
 
+@pytest.mark.parametrize("path, body", [
+    ("sys/mounts/x", {"type": "kv", "config": {"max_lease_ttl": 2**63 - 1}}),
+    ("sys/quotas/rate-limit/x", {"rate": 1, "interval": 2**63 - 1}),
+    ("sys/quotas/rate-limit/x", {"rate": 1, "block_interval": 2**63 - 1}),
+    ("sys/rotate/config", {"interval": 2**63 - 1}),
+    ("auth/token/roles/x", {"token_explicit_max_ttl": 2**63 - 1}), ("auth/token/roles/x", {"token_period": 9e18}),
+    ("sys/leases/renew", {"lease_id": "a", "increment": 2**63 - 1}),
+])
+def test_a_duration_that_is_longer_than_any_text_could_say_is_refused(root, path, body):
+    assert root.write(path, **body).status == 400
+
+
 # ---- Paths ----
 
 @pytest.mark.parametrize("detour", ["public/../private", "public/%2e%2e/private", "public/.%2e/private", "public/%2E./private",

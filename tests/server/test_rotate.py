@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The keyring gets new terms: by hand, and by itself."""
 import time
+from datetime import datetime
 
 import pytest
 
@@ -29,7 +30,8 @@ def test_a_rotation_adds_a_term_that_counts_from_nothing(server, path):
     server.root.write(path).ok(204)
     after = key_status(server).data
     assert after["term"] == before.data["term"] + 1
-    assert after["install_time"] > before.data["install_time"]
+    # As times: as texts, "10.2Z" comes before "10Z".
+    assert datetime.fromisoformat(after["install_time"]) > datetime.fromisoformat(before.data["install_time"])
     assert after["encryptions"] < 20
 
 

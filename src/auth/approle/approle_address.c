@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "auth/approle/approle_private.h"
-#include "base/json.h"
 #include "base/cidr.h"
+#include "base/json.h"
 
 int role_check_blocks(struct request *req, const json_t *blocks, const char *what)
 {

@@ -3,8 +3,8 @@
  * approle_login.c — a role_id, and as a rule a secret_id, become a token.
  */
 #include "auth/approle/approle_private.h"
-#include "base/json.h"
 #include "base/cidr.h"
+#include "base/json.h"
 
 /* Whichever of the two is wrong, the answer is the same. */
 static int refuse(struct request *req)

@@ -202,12 +202,13 @@ static void warn_of_missing(struct request *req, const json_t *policies)
     }
 }
 
-static int create(struct request *req, const char *role_name, const json_t *role, bool orphan)
+/* What is asked for, and whether that may be. */
+static int read_order(struct request *req, const json_t *role, struct token_order *ret_order)
 {
-    const char *type = type_of(req, role);
-    struct token_order order = {
+    const char *type = type_of(req, role), *id = field_str(req, "id", "");
+    *ret_order = (struct token_order){
         .is_batch = strcmp(type, "batch") == 0,
-        .id = field_str(req, "id", "")[0] != '\0' ? field_str(req, "id", "") : NULL,
+        .id = id[0] != '\0' ? id : NULL,
         .path = req->path,
         .display_name = display_name(req),
         .meta = field_json(req, "meta"),
@@ -217,11 +218,25 @@ static int create(struct request *req, const char *role_name, const json_t *role
     };
     int rc = check_kind(req, role, type);
     if (rc == OK)
-        rc = read_durations(req, &order);
+        rc = read_durations(req, ret_order);
     if (rc == OK)
-        rc = check_privileged(req, &order, role);
-    if (rc == OK)
-        rc = token_choose_policies(req, role, &order.policies);
+        rc = check_privileged(req, ret_order, role);
+    return rc == OK ? token_choose_policies(req, role, &ret_order->policies) : rc;
+}
+
+static void warn_of_choice(struct request *req, const struct token_order *order)
+{
+    if (order->id != NULL && order->is_batch)
+        reply_warn(req, "A batch token cannot be chosen: its text says what it is");
+    else if (order->id != NULL)
+        reply_warn(req, "A token that was chosen is only as hard to guess as its choice was");
+    warn_of_missing(req, order->policies);
+}
+
+static int create(struct request *req, const char *role_name, const json_t *role, bool orphan)
+{
+    struct token_order order;
+    int rc = read_order(req, role, &order);
     if (rc != OK)
         return rc;
     if (role != NULL)
@@ -233,12 +248,8 @@ static int create(struct request *req, const char *role_name, const json_t *role
         rc = decide_end(req, &order);
     if (rc == OK)
         rc = token_create(req, &order, &req->auth_reply);
-    if (rc == OK && order.id != NULL && order.is_batch)
-        reply_warn(req, "A batch token cannot be chosen: its text says what it is");
-    else if (rc == OK && order.id != NULL)
-        reply_warn(req, "A token that was chosen is only as hard to guess as its choice was");
     if (rc == OK)
-        warn_of_missing(req, order.policies);
+        warn_of_choice(req, &order);
     return rc;
 }
 

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "core/mount/mount.h"
 #include "core/token/token_params.h"
+#include "core/token/ttl.h"
 
 /* No token_ttl, no token_policies: whoever makes a token says these. */
 const struct field token_role_fields[] = {
@@ -288,11 +289,6 @@ int token_role_write(struct request *req)
 
 /* ---- Renewing ---- */
 
-static int64_t lesser(int64_t a, int64_t b)
-{
-    return a > 0 && (b == 0 || a < b) ? a : b;
-}
-
 int token_role_renew(struct request *req, const json_t *data, struct renew_terms *renewal)
 {
     json_t *role;
@@ -302,7 +298,7 @@ int token_role_renew(struct request *req, const json_t *data, struct renew_terms
         return fail(req, ERR_INTERNAL, "original token role \"%s\" could not be found, not renewing", name);
     if (rc != OK)
         return rc;
-    renewal->period_s = lesser(renewal->period_s, json_int(role, "token_period", 0));
-    renewal->explicit_max_ttl_s = lesser(renewal->explicit_max_ttl_s, json_int(role, "token_explicit_max_ttl", 0));
+    renewal->period_s = ttl_lesser(renewal->period_s, json_int(role, "token_period", 0));
+    renewal->explicit_max_ttl_s = ttl_lesser(renewal->explicit_max_ttl_s, json_int(role, "token_explicit_max_ttl", 0));
     return OK;
 }

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "auth/userpass/bcrypt.h"
-#include "base/json.h"
 #include "base/cidr.h"
+#include "base/json.h"
 #include "core/token/token_params.h"
 
 static const struct token_alias aliases[] = {

@@ -25,8 +25,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "core/core_private.h"
 #include "core/cluster/join_private.h"
+#include "core/core_private.h"
 #include "core/seal/seal.h"
 
 #define ANSWER_MAX    (1u << 20)

@@ -170,9 +170,11 @@ static int64_t end_of_token(const struct request *req)
     return req->token != NULL && req->token->is_batch ? req->token->expires_s : 0;
 }
 
+/* What took so long that the token has ended meanwhile ends at once. */
 static int64_t cut(int64_t ttl_s, int64_t now_s, int64_t not_after_s)
 {
-    return not_after_s != 0 && ttl_s > not_after_s - now_s ? not_after_s - now_s : ttl_s;
+    int64_t left_s = not_after_s > now_s ? not_after_s - now_s : 0;
+    return not_after_s != 0 && ttl_s > left_s ? left_s : ttl_s;
 }
 
 static json_t *record_new(struct request *req, const struct lease_terms *terms, int64_t ttl_s, json_t *data)

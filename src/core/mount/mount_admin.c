@@ -9,10 +9,10 @@
 #include "base/json.h"
 #include "base/secret.h"
 #include "core/core_private.h"
-#include "core/request/field.h"
-#include "core/token/lockout.h"
 #include "core/mount/mount_private.h"
+#include "core/request/field.h"
 #include "core/request/request.h"
+#include "core/token/lockout.h"
 
 int mount_record_load(struct request *req, json_t **ret_record)
 {
@@ -112,7 +112,7 @@ static int read_ttl(struct request *req, const json_t *config, const char *which
     else if (!json_is_string(value) || (strcmp(json_string_value(value), "system") != 0 &&
                                         duration_parse_s(json_string_value(value), &seconds) != OK))
         seconds = -1;
-    if (seconds < 0)
+    if (seconds < 0 || seconds > DURATION_S_MAX)
         return refuse_ttl(req, which, value, is_new);
     json_object_set_new(row, name, json_integer(seconds));
     return OK;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/glob.h"
 #include "core/policy/policy_private.h"
 
 struct acl {
@@ -219,28 +220,6 @@ static unsigned capability_for(enum operation operation)
 }
 
 /* ---- Parameters ---- */
-
-/* '*' in a pattern stands for any text. */
-static bool glob_fits(const char *pattern, const char *text)
-{
-    const char *star = NULL, *from = NULL;
-    while (*text != '\0') {
-        if (*pattern == '*') {
-            star = pattern++;
-            from = text;
-        } else if (*pattern == *text) {
-            pattern++, text++;
-        } else if (star != NULL) {
-            pattern = star + 1;
-            text = ++from;
-        } else {
-            return false;
-        }
-    }
-    while (*pattern == '*')
-        pattern++;
-    return *pattern == '\0';
-}
 
 /* The text of a string, number or boolean: clients may send any of them for another. NULL for what is none. */
 static const char *scalar_text(const json_t *value, char buffer[64])

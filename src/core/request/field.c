@@ -69,6 +69,7 @@ static json_t *to_int(const json_t *value)
     return *text != '\0' && (*end != '\0' || errno != 0) ? NULL : json_integer(number);
 }
 
+/* As a number no longer than it may be as a text: what is added to a time must not run over. */
 static json_t *to_duration(const json_t *value)
 {
     int64_t seconds = -1;
@@ -78,7 +79,7 @@ static json_t *to_duration(const json_t *value)
         seconds = (int64_t)json_real_value(value);
     else if (!json_is_string(value) || duration_parse_s(json_string_value(value), &seconds) != OK)
         return NULL;
-    return seconds < 0 ? NULL : json_integer(seconds);
+    return seconds < 0 || seconds > DURATION_S_MAX ? NULL : json_integer(seconds);
 }
 
 /* A text without the blanks around it. */

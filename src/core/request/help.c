@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "core/request/field.h"
 #include "core/mount/mount.h"
+#include "core/request/field.h"
 #include "core/request/openapi.h"
 #include "core/request/request_private.h"
 

@@ -9,8 +9,8 @@
 #include "core/policy/policy.h"
 #include "core/request/request_private.h"
 #include "core/request/router.h"
-#include "core/token/token.h"
 #include "core/request/wrapping.h"
+#include "core/token/token.h"
 
 /* Whether something with a flag answers at a path, by another operation. */
 static bool has_path(const struct route *routes, const char *path, unsigned flag)

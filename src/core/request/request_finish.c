@@ -8,9 +8,9 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "core/core_private.h"
-#include "core/token/lockout.h"
 #include "core/request/quota.h"
 #include "core/request/request_private.h"
+#include "core/token/lockout.h"
 #include "core/token/token.h"
 
 /* What the handler had ready for the caller must not go out with an error, and its lease's secret reaches nobody. */

@@ -9,10 +9,10 @@
 #include "core/core_private.h"
 #include "core/request/field.h"
 #include "core/request/help.h"
-#include "core/token/lockout.h"
 #include "core/request/request_private.h"
-#include "core/token/token.h"
 #include "core/request/wrapping.h"
+#include "core/token/lockout.h"
+#include "core/token/token.h"
 #include "storage/txn.h"
 
 enum step_result step_audit_request(struct request *req)

@@ -10,9 +10,9 @@
 #include "base/failpoint.h"
 #include "base/json.h"
 #include "core/core_private.h"
-#include "core/token/cubbyhole.h"
 #include "core/lease/lease_private.h"
 #include "core/request/request_private.h"
+#include "core/token/cubbyhole.h"
 #include "core/token/token.h"
 
 #define POLICY "response-wrapping"

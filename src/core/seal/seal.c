@@ -11,9 +11,9 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "core/core_private.h"
-#include "core/snapshot/quarantine.h"
 #include "core/seal/seal_private.h"
 #include "core/seal/shares.h"
+#include "core/snapshot/quarantine.h"
 
 /* ---- The stored, or the fetched, configuration of the seal ---- */
 

@@ -7,10 +7,10 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "base/cidr.h"
 #include "base/clock.h"
 #include "base/encoding.h"
 #include "base/json.h"
-#include "base/cidr.h"
 #include "core/core_private.h"
 #include "core/lease/lease_private.h"
 #include "core/token/token_batch.h"

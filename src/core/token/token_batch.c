@@ -5,6 +5,7 @@
 
 #include "base/encoding.h"
 #include "base/json.h"
+#include "base/secret.h"
 
 #define PREFIX "hvb."
 
@@ -32,6 +33,7 @@ int token_batch_seal(struct barrier *barrier, const json_t *record, struct buf *
     if (rc == OK) {
         base64url_encode(sealed.data, sealed.len, text);
         buf_printf(ret_text, "%s%s", PREFIX, text);
+        secret_wipe(text, sizeof text);
     }
     buf_close(&sealed);
     json_text_free(plain);
@@ -53,5 +55,6 @@ int token_batch_open(struct barrier *barrier, const char *text, json_t **ret_rec
     if (rc == OK)
         rc = json_parse((const char *)plain.data, plain.len, ret_record, NULL);
     buf_close(&plain);
+    secret_wipe(sealed, size);
     return rc == OK || rc == ERR_SEALED ? rc : ERR_NOTFOUND;
 }

@@ -116,18 +116,13 @@ static int check_chosen_id(struct request *req, const char *id, const char *hash
     return rc == ERR_NOTFOUND ? OK : rc;
 }
 
-static int64_t lesser(int64_t a, int64_t b)
-{
-    return a > 0 && (b == 0 || a < b) ? a : b;
-}
-
 static int grant_ttl(struct request *req, const struct token_order *order, int64_t now_s, int64_t *ret_ttl_s)
 {
     const struct ttl_wish wish = {
         .backend_ttl_s = order->ttl_s,
         .backend_max_s = order->max_ttl_s,
-        .period_s = lesser(order->period_s, order->role_period_s),
-        .explicit_max_s = lesser(order->explicit_max_ttl_s, order->role_explicit_max_ttl_s),
+        .period_s = ttl_lesser(order->period_s, order->role_period_s),
+        .explicit_max_s = ttl_lesser(order->explicit_max_ttl_s, order->role_explicit_max_ttl_s),
         .start_s = now_s,
         .now_s = now_s,
         .mount = order->mount,

@@ -4,8 +4,8 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "base/cidr.h"
+#include "base/json.h"
 
 enum param_kind { PARAM_SECONDS, PARAM_COUNT, PARAM_LIST, PARAM_BOOL, PARAM_TYPE };
 

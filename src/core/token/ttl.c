@@ -4,9 +4,9 @@
 #include "base/duration.h"
 #include "core/mount/mount.h"
 
-static int64_t lesser(int64_t limit, int64_t other)
+int64_t ttl_lesser(int64_t a, int64_t b)
 {
-    return other > 0 && (limit == 0 || other < limit) ? other : limit;
+    return a > 0 && (b <= 0 || a < b) ? a : b;
 }
 
 static void warn_capped(struct request *req, bool is_period, int64_t asked, int64_t max)
@@ -24,13 +24,13 @@ static void warn_capped(struct request *req, bool is_period, int64_t asked, int6
 
 int ttl_grant(struct request *req, const struct ttl_wish *wish, int64_t *ret_ttl_s)
 {
-    int64_t max = lesser(lesser(mount_max_ttl_s(req, wish->mount), wish->backend_max_s), wish->explicit_max_s);
+    int64_t max = ttl_lesser(ttl_lesser(mount_max_ttl_s(req, wish->mount), wish->backend_max_s), wish->explicit_max_s);
     int64_t ttl = wish->increment_s > 0     ? wish->increment_s
                   : wish->backend_ttl_s > 0 ? wish->backend_ttl_s
                                             : mount_default_ttl_s(req, wish->mount);
     int64_t end = wish->start_s + max;
     if (wish->period_s > 0) {
-        ttl = lesser(wish->period_s, max);
+        ttl = ttl_lesser(wish->period_s, max);
         if (ttl < wish->period_s)
             warn_capped(req, true, wish->period_s, max);
         end = wish->explicit_max_s > 0 ? wish->start_s + wish->explicit_max_s : INT64_MAX;

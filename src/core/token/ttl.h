@@ -20,6 +20,9 @@ struct ttl_wish {
     const struct mount *mount;
 };
 
+/* The lesser of two limits, of which 0 is none; 0 when neither is one. */
+int64_t ttl_lesser(int64_t a, int64_t b);
+
 /*
  * The seconds from now that are granted. What was asked for and is not, is said as a warning.
  * ERR_INVALID "past the max TTL, cannot renew".

@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-#include "core/token/cubbyhole.h"
 #include "core/request/request.h"
+#include "core/token/cubbyhole.h"
 #include "core/token/token.h"
 
 static const char *path_of(struct request *req)

@@ -6,11 +6,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "base/cidr.h"
+#include "base/json.h"
 #include "core/request/field.h"
-#include "core/seal/rotate.h"
 #include "core/request/router.h"
+#include "core/seal/rotate.h"
 
 #include <cmocka.h> /* last: its macro fail() would hide ours */
 
