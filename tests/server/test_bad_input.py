@@ -8,7 +8,7 @@ import pytest
 
 from lib.raw import Raw, ask, status_of
 
-pytestmark = pytest.mark.quick
+pytestmark = [pytest.mark.quick, pytest.mark.serial]
 
 
 @pytest.fixture(autouse=True)

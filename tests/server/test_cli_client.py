@@ -16,7 +16,7 @@ import pytest
 
 from lib import settings
 
-pytestmark = [pytest.mark.coffer_only, pytest.mark.quick]
+pytestmark = [pytest.mark.coffer_only, pytest.mark.quick, pytest.mark.serial]
 
 
 class Fake:

@@ -5,7 +5,7 @@ import json
 import pytest
 from openapi_spec_validator import validate
 
-pytestmark = [pytest.mark.quick, pytest.mark.coffer_only]
+pytestmark = [pytest.mark.quick, pytest.mark.serial, pytest.mark.coffer_only]
 
 METHODS = ("get", "post", "patch", "delete")
 

@@ -6,7 +6,7 @@ import pytest
 
 from lib.process import wait_for
 
-pytestmark = pytest.mark.quick
+pytestmark = [pytest.mark.quick, pytest.mark.serial]
 
 
 def shares_of(answer):

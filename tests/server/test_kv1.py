@@ -2,7 +2,7 @@
 """kv version 1."""
 import pytest
 
-pytestmark = pytest.mark.quick
+pytestmark = [pytest.mark.quick, pytest.mark.serial]
 
 
 @pytest.fixture

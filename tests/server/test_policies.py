@@ -2,7 +2,7 @@
 """ACL policies: how they are stored, and a table of what they allow."""
 import pytest
 
-pytestmark = pytest.mark.quick
+pytestmark = [pytest.mark.quick, pytest.mark.serial]
 
 CAN = 'capabilities = ["create", "read", "update", "delete", "list"]'
 

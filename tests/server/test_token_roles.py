@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-pytestmark = pytest.mark.quick
+pytestmark = [pytest.mark.quick, pytest.mark.serial]
 
 MAKER = 'path "auth/token/create/*" { capabilities = ["update"] }'
 
