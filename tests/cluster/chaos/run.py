@@ -188,9 +188,9 @@ def main():
     if given.self_test:
         return selftest.run_all(given.seed, HERE / "run.py")
     if INSIDE not in os.environ:
+        build()  # before there is no network: Go may have to get its modules
         enter_namespaces()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the first process of a namespace has no default for it
-    build()
     folder = make_folder()
     program = settings.coffer_bin() if given.server == "coffer" else settings.bao_bin()
     print(f"seed {given.seed}, {given.nodes} nodes, {program}", flush=True)
