@@ -293,6 +293,7 @@ def wipe(node):
 
 def join_again(world, node):
     if node is None:  # the answer did not come: was it taken out?
+        world.mend()  # a leader that has taken one out, and been heard by nobody, needs all the others to lead again
         node = next((node for node in world.nodes if not is_member(world, node)), None)
         if node is None:
             return
