@@ -68,7 +68,8 @@ static void use_cluster(struct world *world)
         struct node *node = &world->nodes[i];
         if (!sim_node_leads(node) || sim_node_is_paused(node))
             continue;
-        if (sim_random(world, 5) == 0)
+        sim_restore_go(node);
+        if (sim_random(world, 5) == 0 && !sim_restore_holds_writes(node))
             for (uint32_t k = 1 + sim_random(world, sim_random(world, 3) > 0 ? 2 : 8); k > 0; k--)
                 sim_node_submit(node);
         if (sim_random(world, 12) == 0)
