@@ -455,6 +455,30 @@ def test_a_credential_whose_answer_could_not_be_kept_is_revoked(nodes, moto):
     assert inner.lease_id in [f"aws/creds/r/{name}" for name in aws.leases()] and len(moto.users()) == 1
 
 
+@pytest.mark.coffer_only
+def test_a_renewal_whose_answer_is_wrapped_renews_and_one_whose_answer_could_not_be_kept_harms_nothing(nodes, moto):
+    node = nodes.node(env={"COFFER_FAILPOINTS": "wrap.before_keep=error@1"})
+    node.start()
+    node.ready()
+    aws = Aws(node, moto, "aws")
+    lease_id = node.root.read("aws/creds/r").ok(200).lease_id
+    before = node.root.write("sys/leases/lookup", lease_id=lease_id).ok(200).data
+
+    def renew():
+        return ask(node.root, "sys/leases/renew", method="POST", body={"lease_id": lease_id, "increment": "5400s"})
+
+    renew().refused(503)
+    assert node.root.write("sys/leases/lookup", lease_id=lease_id).ok(200).data["expire_time"] == before["expire_time"]
+    # Had it been given up, it would be revoked before what is revoked afterwards.
+    other = node.root.read("aws/creds/r").ok(200).lease_id
+    node.root.write("sys/leases/revoke", lease_id=other, sync=True).ok(204)
+    assert len(moto.users()) == 1 and len(aws.leases()) == 1
+    inner = unwrap(node.root, renew().ok(200).json["wrap_info"]["token"]).ok(200)
+    assert inner.lease_id == lease_id and 5300 < inner.json["lease_duration"] <= 5400
+    renewed = node.root.write("sys/leases/lookup", lease_id=lease_id).ok(200).data
+    assert renewed["expire_time"] > before["expire_time"] and renewed["last_renewal"] is not None
+
+
 # ---- Clients ----
 
 def test_hvac_wraps_and_unwraps(server, root, secret):
