@@ -85,6 +85,11 @@ def test_what_cannot_be_kept_as_asked_is_refused_and_not_given_in_clear(root, se
     ask(root, "sys/storage/raft/snapshot").refused(400, "a file, which cannot be wrapped")
 
 
+def test_what_is_longer_than_a_cubbyhole_takes_is_not_wrapped(root):
+    ask(root, "sys/wrapping/wrap", method="POST", body={"x": "y" * 1_000_000}).ok(200)
+    assert ask(root, "sys/wrapping/wrap", method="POST", body={"x": "y" * 1_100_000}).status == 500
+
+
 def test_what_is_said_to_anybody_is_said_as_ever(server):
     assert ask(server.client(), "sys/seal-status").ok(200).json["sealed"] is False
 
