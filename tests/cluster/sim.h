@@ -49,8 +49,8 @@ enum sim_fault {
     FAULT_PAUSES = 256,
     FAULT_AUTOPILOT = 512,    /* the leader takes out who is gone for long, and lets newcomers wait */
     FAULT_NON_LEADERS = 1024, /* some are not to lead */
-    FAULT_RESTORES = 2048,    /* a snapshot that was taken earlier is put in the state's place */
-    FAULT_LAST = FAULT_RESTORES,
+    FAULT_LAST = FAULT_NON_LEADERS,
+    FAULT_RESTORES = 2048, /* a snapshot that was taken earlier is put in the state's place */
 };
 
 struct world;
