@@ -95,18 +95,23 @@ int cluster_bootstrap(struct cluster *cluster, struct buf *ret_ca, struct err *e
 
 /* Joiner: appends a certificate request (PEM) for this node's own, kept key. */
 int cluster_join_request(struct cluster *cluster, struct buf *ret_csr, struct err *err) MUST_CHECK;
-/* Joiner: takes the certificate and the authority's certificate (both PEM) and waits for the leader to call. */
-int cluster_join_accept(struct cluster *cluster, const char *certificate, const char *ca, struct err *err) MUST_CHECK;
+/*
+ * Joiner: takes the certificate and the authority's certificate, and trusts these other authorities (NULL: none); all
+ * of it PEM. Waits until it can be called by the leader.
+ */
+int cluster_join_accept(struct cluster *cluster, const char *certificate, const char *ca, const char *trusted,
+                        struct err *err) MUST_CHECK;
 /* Leader: signs a request for node_id with the authority (as from cluster_bootstrap); appends the certificate. */
 int cluster_sign(const char *ca, const char *csr, const char *node_id, struct buf *ret_certificate,
                  struct buf *ret_ca_certificate, struct err *err) MUST_CHECK;
-/* Whether it is the authority (its certificate, PEM) that this node and its peers trust. */
-bool cluster_trusts(struct cluster *cluster, const char *ca_certificate);
+/* Leader: appends the certificates (PEM) of all authorities that this node trusts: what a joiner is to trust. */
+int cluster_trusted(struct cluster *cluster, struct buf *ret_authorities, struct err *err) MUST_CHECK;
 /*
- * The only member: takes another authority (certificate and key, PEM) as its own, and a certificate signed by it. Not
- * from two threads at once. ERR_INVALID while there are other members, who would not trust it.
+ * Sees to it that this node trusts an authority (as from cluster_bootstrap): the state's own, which is another one
+ * after another cluster's snapshot was restored. The former one stays trusted, for members have certificates of it; but
+ * the only member takes the new one alone, and a certificate signed by it. Not from two threads at once. Waits.
  */
-int cluster_take_authority(struct cluster *cluster, const char *ca, struct err *err) MUST_CHECK;
+int cluster_trust(struct cluster *cluster, const char *ca, bool *ret_is_new, struct err *err) MUST_CHECK;
 /*
  * Leader: adds a member, who becomes a voter by itself as soon as it has caught up (unless non_voter).
  * The node must answer at the address, for it says itself which disk it has: the same node id with another disk

@@ -145,9 +145,13 @@ int cluster_join_request(struct cluster *cluster, struct buf *ret_csr, struct er
     return identity_request(cluster->raft_dir, cluster->node_id, ret_csr, err);
 }
 
-int cluster_join_accept(struct cluster *cluster, const char *certificate, const char *ca, struct err *err)
+int cluster_join_accept(struct cluster *cluster, const char *certificate, const char *ca, const char *trusted,
+                        struct err *err)
 {
+    bool is_new;
     int rc = identity_accept(cluster->raft_dir, cluster->node_id, certificate, ca, err);
+    if (rc == OK && trusted != NULL)
+        rc = identity_trust(cluster->raft_dir, trusted, &is_new, err);
     return rc == OK ? reopen(cluster, err) : rc;
 }
 
@@ -157,22 +161,40 @@ int cluster_sign(const char *ca, const char *csr, const char *node_id, struct bu
     return identity_sign(ca, csr, node_id, ret_certificate, ret_ca_certificate, err);
 }
 
-bool cluster_trusts(struct cluster *cluster, const char *ca_certificate)
+int cluster_trusted(struct cluster *cluster, struct buf *ret_authorities, struct err *err)
 {
-    return identity_trusts(cluster->raft_dir, ca_certificate);
+    return identity_authorities(cluster->raft_dir, ret_authorities, err);
 }
 
-int cluster_take_authority(struct cluster *cluster, const char *ca, struct err *err)
+/* The loop's contexts learn of what is in the files. */
+static void run_trust(struct cluster *cluster, struct task *task)
+{
+    struct call *call = call_of(task);
+    int rc = cluster->net == NULL ? OK : net_trust(cluster->net, cluster->raft_dir, &call->err);
+    call_finish(call, rc, 0);
+}
+
+static int trust_besides(struct cluster *cluster, const char *ca, bool *ret_is_new, struct err *err)
+{
+    int rc = identity_trust(cluster->raft_dir, ca, ret_is_new, err);
+    return rc == OK ? call_wait(call_new(cluster, run_trust), CLUSTER_WAIT_MS, err) : rc;
+}
+
+static int take_authority(struct cluster *cluster, const char *ca, struct err *err)
+{
+    int rc = make_identity(cluster, ca, err);
+    return rc == OK ? reopen(cluster, err) : rc;
+}
+
+int cluster_trust(struct cluster *cluster, const char *ca, bool *ret_is_new, struct err *err)
 {
     struct cluster_member members[CLUSTER_MEMBERS_MAX];
     uint64_t index;
-    if (cluster_members(cluster, members, &index) > 1)
-        return err_set(
-            err, ERR_INVALID,
-            "a snapshot of another cluster was restored, whose authority the members do not trust: remove "
-            "all but the leader (remove-peer); then nodes can join, those too, with an empty data directory");
-    int rc = make_identity(cluster, ca, err);
-    return rc == OK ? reopen(cluster, err) : rc;
+    bool is_alone = cluster_members(cluster, members, &index) == 1;
+    *ret_is_new = is_alone ? !identity_is_of(cluster->raft_dir, ca) : !identity_trusts(cluster->raft_dir, ca);
+    if (!*ret_is_new)
+        return OK;
+    return is_alone ? take_authority(cluster, ca, err) : trust_besides(cluster, ca, ret_is_new, err);
 }
 
 /* ---- Members: who is to be added must answer first, and so says which number it bears ---- */

@@ -141,9 +141,9 @@ void cluster_time_settle(struct cluster *cluster)
     int64_t before_ns = cluster_time_ns(cluster);
     raise_to(cluster, time_ns);
     atomic_store(&cluster->time.is_known, true);
-    if (cluster_time_ns(cluster) > time_ns)
+    if (before_ns > time_ns)
         log_warn("raft", "the log is %" PRId64 " s ahead of the members' clocks; time goes on from there",
-                 (cluster_time_ns(cluster) - time_ns) / 1000000000);
+                 (before_ns - time_ns) / 1000000000);
     else
         log_info("raft", "nobody knew the time; the members' clocks say that %" PRId64 " s have passed",
                  (time_ns - before_ns) / 1000000000);

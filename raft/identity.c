@@ -15,23 +15,18 @@
 /* A peer sends one certificate of some 600 bytes. */
 #define PEER_CERTIFICATES_MAX (16 << 10)
 
-struct files {
-    char key[PATH_MAX];
-    char certificate[PATH_MAX];
-    char ca[PATH_MAX];
-};
-
 struct identity {
     EVP_PKEY *key;
     X509 *certificate;
     X509 *ca;
 };
 
-static int files_of(const char *dir, struct files *ret, struct err *err)
+int identity_files_of(const char *dir, struct identity_files *ret, struct err *err)
 {
     if (snprintf(ret->key, sizeof ret->key, "%s/node.key", dir) >= (int)sizeof ret->key ||
         snprintf(ret->certificate, sizeof ret->certificate, "%s/node.crt", dir) >= (int)sizeof ret->certificate ||
-        snprintf(ret->ca, sizeof ret->ca, "%s/ca.crt", dir) >= (int)sizeof ret->ca)
+        snprintf(ret->ca, sizeof ret->ca, "%s/ca.crt", dir) >= (int)sizeof ret->ca ||
+        snprintf(ret->trusted, sizeof ret->trusted, "%s/trusted.crt", dir) >= (int)sizeof ret->trusted)
         return err_set(err, ERR_INVALID, "the path of the data directory is too long");
     return OK;
 }
@@ -88,26 +83,40 @@ out:
     return rc;
 }
 
-static int load_certificate(const char *path, X509 **ret_certificate, struct err *err)
+int identity_load_certificates(const char *path, STACK_OF(X509) * *ret, struct err *err)
 {
     struct buf text = BUF_INIT, again = BUF_INIT;
-    X509 *certificate = NULL;
+    STACK_OF(X509) *certificates = NULL;
     int rc = file_read(path, IDENTITY_PEM_MAX, &text, err);
     if (rc != OK)
         goto out;
-    rc = pem_read_certificate((const char *)text.data, text.len, &certificate, NULL);
+    rc = pem_read_certificates((const char *)text.data, text.len, &certificates, NULL);
     if (rc == OK)
-        rc = pem_put_certificate(&again, certificate, NULL);
+        rc = pem_put_certificates(&again, certificates, NULL);
     if (rc != OK || !equals(&text, &again)) {
         rc = damaged(path, err);
         goto out;
     }
-    *ret_certificate = certificate;
-    certificate = NULL;
+    *ret = certificates;
+    certificates = NULL;
 out:
-    X509_free(certificate);
+    sk_X509_pop_free(certificates, X509_free);
     buf_close(&again);
     buf_close(&text);
+    return rc;
+}
+
+static int load_certificate(const char *path, X509 **ret_certificate, struct err *err)
+{
+    STACK_OF(X509) * certificates;
+    int rc = identity_load_certificates(path, &certificates, err);
+    if (rc != OK)
+        return rc;
+    if (sk_X509_num(certificates) == 1)
+        *ret_certificate = sk_X509_pop(certificates);
+    else
+        rc = damaged(path, err);
+    sk_X509_pop_free(certificates, X509_free);
     return rc;
 }
 
@@ -119,7 +128,7 @@ static void identity_close(struct identity *identity)
 }
 
 /* Each file is checked for itself first, so that the sentence names the one that is at fault. */
-static int check_files(const struct files *files, const struct identity *identity, struct err *err)
+static int check_files(const struct identity_files *files, const struct identity *identity, struct err *err)
 {
     if (x509_check(identity->ca, identity->ca, err) != OK)
         return err_wrap(err, "%s", files->ca);
@@ -134,9 +143,9 @@ static int check_files(const struct files *files, const struct identity *identit
 
 static int identity_load(const char *dir, struct identity *ret, struct err *err)
 {
-    struct files files;
+    struct identity_files files;
     struct identity identity = {0};
-    int rc = files_of(dir, &files, err);
+    int rc = identity_files_of(dir, &files, err);
     if (rc == OK)
         rc = load_key(files.key, &identity.key, err);
     if (rc == OK)
@@ -219,12 +228,12 @@ static int make_key(const char *dir, const char *path, EVP_PKEY **ret_key, struc
 
 int identity_request(const char *dir, const char *node_id, struct buf *ret_csr, struct err *err)
 {
-    struct files files;
+    struct identity_files files;
     EVP_PKEY *key = NULL;
     X509_REQ *request = NULL;
     int rc = check_node_id(node_id, err);
     if (rc == OK)
-        rc = files_of(dir, &files, err);
+        rc = identity_files_of(dir, &files, err);
     if (rc == OK)
         rc = file_exists(files.key) ? load_key(files.key, &key, err) : make_key(dir, files.key, &key, err);
     if (rc == OK)
@@ -253,18 +262,27 @@ static int check_offer(const struct identity *offer, const char *node_id, struct
     return OK;
 }
 
+static int remove_file(const char *path, struct err *err)
+{
+    if (unlink(path) == 0 || errno == ENOENT)
+        return OK;
+    return err_set(err, ERR_IO, "cannot remove %s: %s", path, strerror(errno));
+}
+
 /*
  * The old certificate goes first and the new one comes last: whenever the process dies in between, the
  * node has no identity and joins again, instead of one that does not fit together.
  */
-static int keep_offer(const struct files *files, const struct identity *offer, struct err *err)
+static int keep_offer(const struct identity_files *files, const struct identity *offer, struct err *err)
 {
     struct buf certificate = BUF_INIT, ca = BUF_INIT;
     int rc = pem_put_certificate(&ca, offer->ca, err);
     if (rc == OK)
         rc = pem_put_certificate(&certificate, offer->certificate, err);
-    if (rc == OK && unlink(files->certificate) != 0 && errno != ENOENT)
-        rc = err_set(err, ERR_IO, "cannot remove %s: %s", files->certificate, strerror(errno));
+    if (rc == OK)
+        rc = remove_file(files->certificate, err);
+    if (rc == OK)
+        rc = remove_file(files->trusted, err);
     if (rc == OK)
         rc = file_replace(files->ca, ca.data, ca.len, 0600, err);
     if (rc == OK)
@@ -276,11 +294,11 @@ static int keep_offer(const struct files *files, const struct identity *offer, s
 
 int identity_accept(const char *dir, const char *node_id, const char *certificate, const char *ca, struct err *err)
 {
-    struct files files;
+    struct identity_files files;
     struct identity offer = {0};
     int rc = check_node_id(node_id, err);
     if (rc == OK)
-        rc = files_of(dir, &files, err);
+        rc = identity_files_of(dir, &files, err);
     if (rc == OK)
         rc = load_key(files.key, &offer.key, err);
     if (rc == OK)
@@ -297,22 +315,9 @@ int identity_accept(const char *dir, const char *node_id, const char *certificat
 
 bool identity_exists(const char *dir)
 {
-    struct files files;
-    return files_of(dir, &files, NULL) == OK && file_exists(files.key) && file_exists(files.certificate) &&
+    struct identity_files files;
+    return identity_files_of(dir, &files, NULL) == OK && file_exists(files.key) && file_exists(files.certificate) &&
            file_exists(files.ca);
-}
-
-bool identity_trusts(const char *dir, const char *ca_certificate)
-{
-    struct files files;
-    X509 *kept = NULL, *offered = NULL;
-    bool is_same = identity_exists(dir) && files_of(dir, &files, NULL) == OK &&
-                   load_certificate(files.ca, &kept, NULL) == OK &&
-                   pem_read_certificate(ca_certificate, strlen(ca_certificate), &offered, NULL) == OK &&
-                   X509_cmp(kept, offered) == 0;
-    X509_free(kept);
-    X509_free(offered);
-    return is_same;
 }
 
 /* ---- TLS ---- */
@@ -364,7 +369,11 @@ int identity_context(const char *dir, bool as_server, SSL_CTX **ret_context, str
     ERR_clear_error();
     identity_close(&identity);
     if (rc == OK)
+        rc = identity_context_trust(context, dir, err);
+    if (rc == OK)
         *ret_context = context;
+    else
+        SSL_CTX_free(context);
     return rc;
 }
 

@@ -4,6 +4,7 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <stdlib.h>
 
 /* Without it OpenSSL would ask for the password of an encrypted file on the terminal. */
 static int no_password(char *text, int size, int is_writing, void *arg)
@@ -51,6 +52,36 @@ int pem_read_certificate(const char *pem, size_t len, X509 **ret_certificate, st
     return OK;
 }
 
+/* What is left in bio; ends where nothing more begins. */
+static bool read_all(BIO *bio, STACK_OF(X509) * certificates)
+{
+    X509 *certificate;
+    while ((certificate = PEM_read_bio_X509(bio, NULL, no_password, NULL)) != NULL)
+        if (sk_X509_push(certificates, certificate) == 0)
+            abort();
+    return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE && sk_X509_num(certificates) > 0;
+}
+
+int pem_read_certificates(const char *pem, size_t len, STACK_OF(X509) * *ret, struct err *err)
+{
+    BIO *bio;
+    int rc = open_text(pem, len, &bio, err);
+    if (rc != OK)
+        return rc;
+    STACK_OF(X509) *certificates = sk_X509_new_null();
+    if (certificates == NULL)
+        abort();
+    bool is_read = read_all(bio, certificates);
+    BIO_free(bio);
+    ERR_clear_error();
+    if (!is_read) {
+        sk_X509_pop_free(certificates, X509_free);
+        return err_set(err, ERR_INVALID, "no readable certificates in PEM form");
+    }
+    *ret = certificates;
+    return OK;
+}
+
 int pem_read_request(const char *pem, size_t len, X509_REQ **ret_request, struct err *err)
 {
     BIO *bio;
@@ -89,6 +120,14 @@ int pem_put_certificate(struct buf *buf, X509 *certificate, struct err *err)
 {
     BIO *bio = BIO_new(BIO_s_mem());
     return put_bio(buf, bio, bio != NULL && PEM_write_bio_X509(bio, certificate) == 1, err);
+}
+
+int pem_put_certificates(struct buf *buf, const STACK_OF(X509) * certificates, struct err *err)
+{
+    int rc = OK;
+    for (int i = 0; rc == OK && i < sk_X509_num(certificates); i++)
+        rc = pem_put_certificate(buf, sk_X509_value(certificates, i), err);
+    return rc;
 }
 
 int pem_put_request(struct buf *buf, X509_REQ *request, struct err *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * identity_private.h — keys, requests and certificates as objects and as PEM, for identity.c alone.
+ * identity_private.h — keys, requests and certificates as objects and as PEM, for identity.c
+ * and identity_trust.c.
  *
  * Reading PEM takes hostile text: nothing longer than IDENTITY_PEM_MAX, never a question for a password.
  * What is returned belongs to the caller (EVP_PKEY_free, X509_free). Threads: any.
@@ -8,6 +9,7 @@
 #ifndef COFFER_RAFT_IDENTITY_PRIVATE_H
 #define COFFER_RAFT_IDENTITY_PRIVATE_H
 
+#include <limits.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <stdbool.h>
@@ -42,9 +44,24 @@ int x509_check(X509 *certificate, X509 *ca, struct err *err) MUST_CHECK;
 int pem_read_key(const char *pem, size_t len, EVP_PKEY **ret_key, struct err *err) MUST_CHECK;
 int pem_read_certificate(const char *pem, size_t len, X509 **ret_certificate, struct err *err) MUST_CHECK;
 int pem_read_request(const char *pem, size_t len, X509_REQ **ret_request, struct err *err) MUST_CHECK;
+/* All of them, in order, at least one; `ret` is the caller's (sk_X509_pop_free). ERR_INVALID, also for what follows. */
+int pem_read_certificates(const char *pem, size_t len, STACK_OF(X509) * *ret, struct err *err) MUST_CHECK;
 /* Append. */
 int pem_put_key(struct buf *buf, EVP_PKEY *key, struct err *err) MUST_CHECK;
 int pem_put_certificate(struct buf *buf, X509 *certificate, struct err *err) MUST_CHECK;
+int pem_put_certificates(struct buf *buf, const STACK_OF(X509) * certificates, struct err *err) MUST_CHECK;
 int pem_put_request(struct buf *buf, X509_REQ *request, struct err *err) MUST_CHECK;
+
+/* ---- What a node keeps ---- */
+
+struct identity_files {
+    char key[PATH_MAX];
+    char certificate[PATH_MAX];
+    char ca[PATH_MAX];
+    char trusted[PATH_MAX]; /* other authorities that are trusted as well; mostly not there */
+};
+int identity_files_of(const char *dir, struct identity_files *ret, struct err *err) MUST_CHECK;
+/* A file of certificates; ERR_CORRUPT, naming it, when it is not what was written. */
+int identity_load_certificates(const char *path, STACK_OF(X509) * *ret, struct err *err) MUST_CHECK;
 
 #endif

@@ -139,6 +139,12 @@ static int load_identity(struct net *net, const struct net_options *options, str
     return rc;
 }
 
+int net_trust(struct net *net, const char *identity_dir, struct err *err)
+{
+    int rc = identity_context_trust(net->as_server, identity_dir, err);
+    return rc == OK ? identity_context_trust(net->as_client, identity_dir, err) : rc;
+}
+
 static void open_handle(struct net *net, void *handle)
 {
     ((uv_handle_t *)handle)->data = net;

@@ -60,6 +60,8 @@ struct net_options {
  * this node; ERR_CORRUPT, naming the file. The options' strings are copied.
  */
 int net_open(const struct net_options *options, struct net **ret_net, struct err *err) MUST_CHECK;
+/* The identity trusts more than when it was opened: so do new links; those that are up stay up. */
+int net_trust(struct net *net, const char *identity_dir, struct err *err) MUST_CHECK;
 /*
  * Closes everything; on_closed is called on the loop when the last handle is gone, and net is freed after it. Until
  * then only the callbacks of snapshots that still run are called: each ends, with ERR_UNAVAILABLE at the latest when

@@ -133,6 +133,8 @@ int joining_fetch_seal(struct core *core, struct joining *joining, struct err *e
 /* The unseal key is there: gets a certificate, becomes a member, waits for the state to arrive. */
 int joining_finish(struct core *core, struct joining *joining, const unsigned char unseal_key[32],
                    struct err *err) MUST_CHECK;
+/* This node was unsealed: trusts whom the state's authority signs. Under seal_mutex; what fails is logged. Waits. */
+void join_trust_stored(struct core *core);
 /* Starts asking the configured nodes, in the background. */
 void join_retry_start(struct core *core);
 void join_retry_stop(struct core *core);

@@ -155,6 +155,9 @@ int mount_put_new(struct request *req, const char *path, json_t *value) MUST_CHE
 int mount_delete(struct request *req, const char *path) MUST_CHECK;
 /* ret_names is a new reference to an array; directories end in '/'. */
 int mount_list(struct request *req, const char *dir, json_t **ret_names) MUST_CHECK;
+/* The first `limit` (0: all) of those that come after a name (NULL: from the first); needs memory for no more. */
+int mount_list_page(struct request *req, const char *dir, const char *after, size_t limit,
+                    json_t **ret_names) MUST_CHECK;
 
 /*
  * Now, in nanoseconds since 1970, as the cluster counts: what decides when something ends, and is shown with it. It

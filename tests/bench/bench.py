@@ -70,10 +70,11 @@ class Bed:
     def memory_mb(self, kind="VmRSS"):
         return max(node.process.memory_kb(kind) for node in self.cluster.running()) / 1024
 
-    def run(self, work, connections, seconds):
+    def run(self, work, connections, seconds, keys=KEYS, **env):
+        """env: more of what work.lua goes by."""
         method, path, body, with_token, _ = WORKS[work]
         leader = self.cluster.wait_leader()
-        env = {**os.environ, "BENCH_METHOD": method, "BENCH_PATH": path, "BENCH_KEYS": str(KEYS),
+        env = {**os.environ, **env, "BENCH_METHOD": method, "BENCH_PATH": path, "BENCH_KEYS": str(keys),
                "BENCH_BODY": self.login if body is None else body, "BENCH_TOKEN": self.token if with_token else ""}
         cpu = self.cpu_seconds()
         done = subprocess.run(["wrk", f"-t{min(2, connections)}", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s",
@@ -127,6 +128,14 @@ class Bed:
         self.cluster.revive(old)
         self.cluster.wait_voters(len(self.cluster.nodes))
         return took
+
+    def restart(self):
+        """Seconds from the start of all nodes, with kill -9 before, to the first read."""
+        self.cluster.kill_all()
+        began = time.monotonic()
+        self.cluster.revive(*self.cluster.nodes)
+        wait_for("it serves", lambda: self.cluster.root.read("kv/data/key-1").status == 200, every=0.005)
+        return time.monotonic() - began
 
     def stop(self):
         self.cluster.stop()

@@ -22,8 +22,9 @@ function init(_)
         local body = os.getenv("BENCH_BODY"):gsub("%%d", key)
         requests[key] = wrk.format(os.getenv("BENCH_METHOD"), path, headers, body ~= "" and body or nil)
     end
-    -- Each thread begins elsewhere.
-    at = (number * 379) % keys
+    -- Each thread begins elsewhere: so far from the one before it, and from a first one.
+    local apart = tonumber(os.getenv("BENCH_APART") or 379)
+    at = (number * apart + tonumber(os.getenv("BENCH_FIRST") or 0)) % keys
 end
 
 function request()

@@ -5,8 +5,9 @@
  * The nodes run the very driver of the server (raft/driver.h). Around it all is simulated and decided by one seed: the
  * clock, disks that write in order and lose at a crash what was not written, a network that delays, loses, doubles,
  * reorders and cuts, snapshots that arrive late, nodes that stand still for a while, and an operator who adds, removes
- * and replaces members, gives and takes votes, hands leadership on, seals, fills disks and pulls plugs. What must
- * always hold is checked at every step (sim_check.c). A run is the same each time it is given the same seed.
+ * and replaces members, gives and takes votes, hands leadership on, seals, fills disks, pulls plugs and restores
+ * snapshots. What must always hold is checked at every step (sim_check.c). A run is the same each time it is given the
+ * same seed.
  */
 #ifndef COFFER_TESTS_SIM_H
 #define COFFER_TESTS_SIM_H
@@ -30,6 +31,9 @@ enum sim_bug {
     BUG_NO_R2,
     BUG_NO_R3,
     BUG_NO_PROMISE,
+    BUG_RESTORE_BESIDE_LOG,
+    BUG_RESTORE_NO_PAUSE,
+    BUG_RESTORE_ANY_EPOCH,
 };
 
 /* Faults; a run has a random choice of them. */
@@ -46,13 +50,30 @@ enum sim_fault {
     FAULT_AUTOPILOT = 512,    /* the leader takes out who is gone for long, and lets newcomers wait */
     FAULT_NON_LEADERS = 1024, /* some are not to lead */
     FAULT_LAST = FAULT_NON_LEADERS,
+    FAULT_RESTORES = 2048, /* a snapshot that was taken earlier is put in the state's place */
 };
 
 struct world;
 
+/* What is in an entry: a write, or a step of a restore as in storage/restore.h. */
+enum sim_step { STEP_WRITE, STEP_BEGIN, STEP_RECORDS, STEP_END, STEP_ABANDON };
+struct sim_command {
+    uint32_t step, number; /* of an entry with records; of the end: how many there were */
+    uint64_t value;        /* that is written; of records: what they add up to */
+    uint64_t refers;       /* of a write: the index of the state that it rests on; else that of the begin */
+};
+
+/* What the entries have made of the state: a sum over what is in it takes its place. */
+struct sim_contents {
+    uint64_t live;
+    uint64_t restored;                 /* the index of the last entry that swapped in a snapshot */
+    uint64_t begin, number, collected; /* of the restore under way; begin 0: none */
+};
+
 /* The state as of an index, and the snapshot of it. */
 struct sim_state {
     uint64_t index, term, hash;
+    struct sim_contents contents;
     uint64_t configuration_index;
     const void *configuration; /* the canon's memory */
     size_t configuration_len;
@@ -79,6 +100,14 @@ struct sim_queue {
     struct sim_job *front, *back;
 };
 
+/* What the leader does for the operator who restores; ends with its epoch. */
+enum sim_restore_phase { RESTORE_NONE, RESTORE_WAITS, RESTORE_COLLECTS, RESTORE_DRAINS, RESTORE_ENDS };
+struct sim_restore {
+    enum sim_restore_phase phase;
+    uint64_t epoch, begin, snapshot, sent; /* snapshot: what is to be restored; sent: how much of it is in the log */
+    uint32_t number, count;                /* entries with records: done, and in all */
+};
+
 struct node {
     struct world *world;
     unsigned number;
@@ -99,18 +128,23 @@ struct node {
     uint64_t term_changed_at; /* the last term in which the operator had it change the members */
     uint64_t disk_delay;
     uint64_t net_delay;
+    uint64_t writing; /* submitted, and not answered yet */
+    struct sim_restore restore;
 };
 
 struct sim_event;
 
 struct canon {
     uint64_t value, term, hash, configuration_index;
+    struct sim_contents contents;
+    uint64_t written, acked; /* what a write has added; what was acknowledged of it */
     void *configuration;
     size_t configuration_len;
 };
 
 struct sim_stats {
     uint64_t entries, acked, reads, served, elections, crashes, pauses, members, snapshots, transfers, messages, trims;
+    uint64_t restores;
 };
 
 struct world {
@@ -186,6 +220,14 @@ bool sim_node_leads(const struct node *node); /* by the core's own word */
 bool sim_node_is_paused(const struct node *node);
 void sim_node_submit(struct node *node);
 void sim_node_read(struct node *node);
+/* A request: what was submitted, how much was acknowledged when a read began, or a change of the members. */
+struct sim_request {
+    enum { REQUEST_SUBMIT, REQUEST_READ, REQUEST_CHANGE } kind;
+    uint64_t acked;
+    struct sim_command command;
+};
+/* Proposes it in the node's epoch; false: it does not lead, or cannot now. */
+bool sim_node_propose(struct node *node, const struct sim_command *command);
 /* A change of the members that must work; world->changed tells. */
 void sim_node_change(struct node *node);
 
@@ -200,10 +242,22 @@ void sim_tell_traits(struct world *world);
 void sim_faults(struct world *world);
 void sim_calm(struct world *world);
 
+/* ---- sim_restore.c ---- */
+struct sim_command sim_command_of(const struct entry *entry);
+void sim_contents_apply(struct sim_contents *contents, const struct sim_command *command, uint64_t index);
+/* The leader begins a restore now and then, and goes on with the one that it has begun. */
+void sim_restore_go(struct node *node);
+/* A step was answered. */
+void sim_restore_done(struct node *node, const struct sim_command *command, int rc, uint64_t index);
+/* No write may begin: it would rest on the state that is about to be replaced. */
+bool sim_restore_holds_writes(const struct node *node);
+
 /* ---- sim_check.c ---- */
 void sim_check_apply(struct node *node, const struct entry *entry);
 void sim_check_leader(struct node *node);
-void sim_check_acked(struct node *node, uint64_t index, uint64_t value);
+void sim_check_acked(struct node *node, uint64_t index, const struct sim_command *command);
+/* In the end: what was restored last is in the state, with all that was written since, and acknowledged of it. */
+void sim_check_contents(struct world *world);
 /* Whoever would answer a read now, without asking anybody, has all that was acknowledged. */
 void sim_check_serves(struct node *node);
 /* The state that was at an index. */

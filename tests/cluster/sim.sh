@@ -32,7 +32,7 @@ if [ -e "$out/failed" ]; then
 fi
 
 echo "== planted bugs: each must be noticed"
-for bug in ack-before-durable vote-not-persisted no-r1a no-r1b no-r2 no-r3 no-promise; do
+for bug in ack-before-durable vote-not-persisted no-r1a no-r1b no-r2 no-r3 no-promise restore-beside-log restore-no-pause restore-any-epoch; do
     if "$sim" --seeds 1-6000 --seconds 60 --bug "$bug" >"$out/bug" 2>&1; then
         echo "$bug: $(tail -n 2 "$out/bug" | tr '\n' ' ')"
     else

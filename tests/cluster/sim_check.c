@@ -12,15 +12,40 @@ static uint64_t mix(uint64_t hash, uint64_t value)
     return hash ^ hash >> 29;
 }
 
+static uint64_t value_of_command(const void *data)
+{
+    uint64_t words[sizeof(struct sim_command) / sizeof(uint64_t)], value = 0;
+    memcpy(words, data, sizeof words);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        value = mix(value, words[i]);
+    return value;
+}
+
 static uint64_t value_of(const struct entry *entry)
 {
     uint64_t value = 0;
     if (entry->type == ENTRY_COMMAND)
-        memcpy(&value, entry->data, sizeof value);
+        value = value_of_command(entry->data);
     else if (entry->type == ENTRY_CONFIGURATION)
         for (size_t i = 0; i < entry->len; i++)
             value = mix(value, entry->data[i]);
     return mix(value, entry->type);
+}
+
+/* What the entry does to the contents; nothing that rests on a state may come after that state was replaced. */
+static void extend_contents(struct world *world, const struct entry *entry, struct canon *next)
+{
+    if (entry->type != ENTRY_COMMAND)
+        return;
+    struct sim_command command = sim_command_of(entry);
+    sim_contents_apply(&next->contents, &command, entry->index);
+    if (command.step != STEP_WRITE)
+        return;
+    next->written = command.value;
+    if (command.refers < next->contents.restored)
+        sim_fail(world, "a write that rests on the state at %llu is applied at %llu, after the restore at %llu",
+                 (unsigned long long)command.refers, (unsigned long long)entry->index,
+                 (unsigned long long)next->contents.restored);
 }
 
 static void extend_canon(struct world *world, const struct entry *entry)
@@ -38,7 +63,9 @@ static void extend_canon(struct world *world, const struct entry *entry)
     *next = (struct canon){.value = value_of(entry),
                            .term = entry->term,
                            .hash = mix(before->hash, value_of(entry)),
+                           .contents = before->contents,
                            .configuration_index = before->configuration_index};
+    extend_contents(world, entry, next);
     if (entry->type == ENTRY_CONFIGURATION) {
         next->configuration_index = entry->index;
         next->configuration = malloc(entry->len);
@@ -59,6 +86,7 @@ struct sim_state sim_state_at(struct world *world, uint64_t index)
     return (struct sim_state){.index = index,
                               .term = canon->term,
                               .hash = canon->hash,
+                              .contents = canon->contents,
                               .configuration_index = canon->configuration_index,
                               .configuration = configuration->configuration,
                               .configuration_len = configuration->configuration_len};
@@ -87,8 +115,12 @@ void sim_check_apply(struct node *node, const struct entry *entry)
         return;
     }
     uint64_t hash = mix(node->state.hash, value_of(entry));
+    struct sim_contents contents = node->state.contents;
+    struct sim_command command = sim_command_of(entry);
+    if (entry->type == ENTRY_COMMAND)
+        sim_contents_apply(&contents, &command, entry->index);
     node->state = sim_state_at(world, entry->index);
-    if (hash != node->state.hash)
+    if (hash != node->state.hash || memcmp(&contents, &node->state.contents, sizeof contents) != 0)
         sim_fail(world, "node %u has another state at %llu", node->number, index);
 }
 
@@ -135,16 +167,33 @@ void sim_check_serves(struct node *node)
                  (unsigned long long)node->state.index, (unsigned long long)world->acked_max);
 }
 
-void sim_check_acked(struct node *node, uint64_t index, uint64_t value)
+void sim_check_acked(struct node *node, uint64_t index, const struct sim_command *command)
 {
     struct world *world = node->world;
-    struct entry *like = entry_new(index, 0, ENTRY_COMMAND, &value, sizeof value);
+    struct entry *like = entry_new(index, 0, ENTRY_COMMAND, command, sizeof *command);
     world->stats.acked++;
     if (index > world->canon_len || world->canon[index].value != value_of(like))
         sim_fail(world, "node %u acknowledged what is not at %llu", node->number, (unsigned long long)index);
+    else if (command->step == STEP_WRITE)
+        world->canon[index].acked = command->value;
     if (index > world->acked_max)
         world->acked_max = index;
     entry_unref(like);
+}
+
+void sim_check_contents(struct world *world)
+{
+    const struct canon *last = &world->canon[world->canon_len];
+    uint64_t restored = last->contents.restored, live = world->canon[restored].contents.live;
+    for (uint64_t i = restored + 1; i <= world->canon_len; i++) {
+        const struct canon *canon = &world->canon[i];
+        live += canon->written;
+        if (canon->acked != 0 && canon->acked != canon->written)
+            sim_fail(world, "what was acknowledged at %llu is not in the state", (unsigned long long)i);
+    }
+    if (live != last->contents.live)
+        sim_fail(world, "the state is not what was restored at %llu with what was written since",
+                 (unsigned long long)restored);
 }
 
 /* Whether somebody leads, and if he is not to, nobody else could. */
@@ -176,9 +225,12 @@ bool sim_converged(struct world *world)
         if (node == NULL)
             continue; /* it was given a new disk before it was added: only the operator can put that right */
         converged = converged && node->driver != NULL && node->state.index == state.index;
-        if (converged && node->state.hash != state.hash)
+        if (converged && (node->state.hash != state.hash ||
+                          memcmp(&node->state.contents, &state.contents, sizeof state.contents) != 0))
             sim_fail(world, "node %u ended with another state", node->number);
     }
     raft_configuration_close(&members);
+    if (converged)
+        sim_check_contents(world);
     return converged;
 }

@@ -26,6 +26,9 @@ static const struct {
     {"no-r2", BUG_NO_R2},
     {"no-r3", BUG_NO_R3},
     {"no-promise", BUG_NO_PROMISE},
+    {"restore-beside-log", BUG_RESTORE_BESIDE_LOG},
+    {"restore-no-pause", BUG_RESTORE_NO_PAUSE},
+    {"restore-any-epoch", BUG_RESTORE_ANY_EPOCH},
 };
 
 struct settings {
@@ -81,11 +84,13 @@ static void summarize(const struct settings *settings, const unsigned long count
            settings->seconds, counts[SIM_GOOD], counts[SIM_VIOLATION], counts[SIM_STUCK]);
     printf(
         "  %llu entries, %llu acknowledged, %llu reads, %llu times ready to serve, %llu elections, %llu crashes,\n"
-        "  %llu pauses, %llu changes of members, %llu snapshots installed, %llu transfers, %llu trims, %llu messages\n",
+        "  %llu pauses, %llu changes of members, %llu snapshots installed, %llu transfers, %llu trims, %llu messages,\n"
+        "  %llu snapshots restored\n",
         (unsigned long long)sum->entries, (unsigned long long)sum->acked, (unsigned long long)sum->reads,
         (unsigned long long)sum->served, (unsigned long long)sum->elections, (unsigned long long)sum->crashes,
         (unsigned long long)sum->pauses, (unsigned long long)sum->members, (unsigned long long)sum->snapshots,
-        (unsigned long long)sum->transfers, (unsigned long long)sum->trims, (unsigned long long)sum->messages);
+        (unsigned long long)sum->transfers, (unsigned long long)sum->trims, (unsigned long long)sum->messages,
+        (unsigned long long)sum->restores);
 }
 
 int main(int argc, char **argv)

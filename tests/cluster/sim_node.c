@@ -121,27 +121,31 @@ static void op_discard(void *ctx, void *snapshot)
     free(snapshot);
 }
 
-/* A request: what was submitted, how much was acknowledged when a read began, or a change of the members. */
-struct request {
-    enum { REQUEST_SUBMIT, REQUEST_READ, REQUEST_CHANGE } kind;
-    uint64_t value;
-};
+static void submission_done(struct node *node, const struct sim_command *command, int rc, uint64_t index)
+{
+    if (rc == OK)
+        sim_check_acked(node, index, command);
+    if (command->step == STEP_WRITE)
+        node->writing--;
+    else
+        sim_restore_done(node, command, rc, index);
+}
 
 static void op_done(void *ctx, void *token, int rc, uint64_t index, const char *why)
 {
     struct node *node = ctx;
-    struct request *request = token;
+    struct sim_request *request = token;
     if (why != NULL)
         sim_trace(node->world, "node %u gives up what waited for %s", node->number, why);
-    if (rc == OK && request->kind == REQUEST_SUBMIT) {
-        sim_check_acked(node, index, request->value);
+    if (request->kind == REQUEST_SUBMIT) {
+        submission_done(node, &request->command, rc, index);
     } else if (request->kind == REQUEST_CHANGE) {
         node->world->changed = node->world->changed || rc == OK;
     } else if (rc == OK) {
         node->world->stats.reads++;
-        if (node->state.index < request->value)
+        if (node->state.index < request->acked)
             sim_fail(node->world, "node %u reads at %llu, but %llu was acknowledged", node->number,
-                     (unsigned long long)node->state.index, (unsigned long long)request->value);
+                     (unsigned long long)node->state.index, (unsigned long long)request->acked);
     }
     free(request);
 }
@@ -215,7 +219,8 @@ void sim_node_start(struct node *node)
                                      .without = rules_left_out(world->bug)};
     node->life++;
     node->full = false;
-    node->paused_until = 0;
+    node->paused_until = node->writing = 0;
+    node->restore = (struct sim_restore){0};
     node->state = node->durable;
     sim_log_reset(&node->cache, node->log.first);
     for (size_t i = 0; i < node->log.count; i++)
@@ -265,23 +270,33 @@ bool sim_node_is_paused(const struct node *node)
     return node->world->now < node->paused_until;
 }
 
-void sim_node_submit(struct node *node)
+bool sim_node_propose(struct node *node, const struct sim_command *command)
 {
     struct driver_standing standing;
-    struct request *request = malloc(sizeof *request);
+    struct sim_request *request = malloc(sizeof *request);
     driver_standing(node->driver, &standing);
-    *request = (struct request){REQUEST_SUBMIT, ++node->world->next_value};
-    struct entry *entry = entry_new(0, 0, ENTRY_COMMAND, &request->value, sizeof request->value);
-    if (driver_submit(node->driver, standing.term, entry, request) != OK)
-        free(request);
+    *request = (struct sim_request){.kind = REQUEST_SUBMIT, .command = *command};
+    struct entry *entry = entry_new(0, 0, ENTRY_COMMAND, command, sizeof *command);
+    if (driver_submit(node->driver, standing.term, entry, request) == OK)
+        return true;
+    free(request);
+    return false;
+}
+
+void sim_node_submit(struct node *node)
+{
+    struct sim_command command = {.step = STEP_WRITE, .value = ++node->world->next_value, .refers = node->state.index};
+    node->writing++; /* first, for it may be done before it returns */
+    if (!sim_node_propose(node, &command))
+        node->writing--;
 }
 
 void sim_node_read(struct node *node)
 {
     struct driver_standing standing;
-    struct request *request = malloc(sizeof *request);
+    struct sim_request *request = malloc(sizeof *request);
     driver_standing(node->driver, &standing);
-    *request = (struct request){REQUEST_READ, node->world->acked_max};
+    *request = (struct sim_request){.kind = REQUEST_READ, .acked = node->world->acked_max};
     if (driver_read(node->driver, standing.term, request) != OK)
         free(request);
 }
@@ -291,8 +306,8 @@ void sim_node_change(struct node *node)
     struct world *world = node->world;
     const struct raft_configuration *members = driver_configuration(node->driver);
     struct node *other = &world->nodes[sim_random(world, world->n)];
-    struct request *request = malloc(sizeof *request);
-    *request = (struct request){REQUEST_CHANGE, 0};
+    struct sim_request *request = malloc(sizeof *request);
+    *request = (struct sim_request){.kind = REQUEST_CHANGE};
     const struct raft_server *known = configuration_find_node(members, other->name);
     struct member member;
     int rc = member_make(other->name, "node:4", false, &member, NULL);

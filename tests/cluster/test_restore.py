@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Restoring on several nodes: all end with the same state, whoever was away, whoever dies."""
+import shutil
 import threading
 
 import pytest
@@ -159,15 +160,105 @@ def test_after_a_forced_restore_on_one_node_others_join_with_the_snapshots_keys(
     cluster.wait_level()
 
 
-def test_after_a_forced_restore_members_go_on_and_a_newcomer_hears_what_to_do(filled, nodes):
+def vote_soon(cluster):
+    """Newcomers get their vote at once. Leadership may move meanwhile: sealed leaders hand over."""
+    wait_for("it is set", lambda: cluster.root.write("sys/storage/raft/autopilot/configuration",
+                                                     server_stabilization_time="0s").status == 204)
+
+
+@pytest.fixture
+def forced(filled, nodes):
+    """Three members on which another cluster's snapshot was forced, unsealed with its keys."""
     snapshot, keys = foreign_snapshot(nodes)
     force(filled, snapshot, keys)
-    assert filled.root.read("kv/of").ok(200).data == {"value": "other"}
-    leader = filled.wait_leader()
-    newcomer = filled.add_node("node4")
-    newcomer.api("POST", "sys/storage/raft/join", leader_api_addr=leader.address,
-                 leader_ca_cert=filled.authority.ca_file.read_text())
-    answer = newcomer.api("PUT", "sys/unseal", key=keys.shares[0])
-    assert answer.status >= 400 and "remove all but the leader" in str(answer.errors)
-    filled.nodes.remove(newcomer)
-    newcomer.stop()
+    vote_soon(filled)
+    return filled
+
+
+def is_of_the_snapshot(cluster, node):
+    """The node leads, serves the snapshot's state and takes writes."""
+    if node is not cluster.wait_leader():
+        cluster.root.write("sys/step-down", node_id=node.name).ok(204)
+    wait_for(f"{node.name} leads", lambda: cluster.leader() is node)
+    client = node.client(cluster.root_token)
+    assert client.read("kv/of").ok(200).data == {"value": "other"}
+    client.write(f"kv/{node.name}", value="new").ok(204)
+    cluster.wait_level()
+
+
+def test_after_a_forced_restore_on_several_nodes_others_join_and_may_lead(forced):
+    fourth = forced.add_node("node4")
+    forced.join(fourth, through=forced.wait_leader())
+    forced.wait_voters(4)
+    is_of_the_snapshot(forced, fourth)
+    # Nor is it the first leader alone that lets others in.
+    fifth = forced.add_node("node5")
+    forced.join(fifth, through=fourth)
+    forced.wait_voters(5)
+    is_of_the_snapshot(forced, fifth)
+
+
+def test_after_a_forced_restore_a_member_that_lost_its_disk_joins_again(forced):
+    for lost in forced.standbys():
+        lost.kill()
+        shutil.rmtree(lost.data_dir)
+        lost.data_dir.mkdir()
+        lost.start()
+        forced.join(lost, through=forced.wait_leader())
+        forced.wait_voters(3)
+        forced.wait_level()
+    for node in forced.nodes:
+        is_of_the_snapshot(forced, node)
+
+
+def test_after_a_forced_restore_all_nodes_start_again_with_the_snapshots_keys(forced):
+    fourth = forced.add_node("node4")
+    forced.join(fourth, through=forced.wait_leader())
+    forced.wait_voters(4)
+    forced.kill_all()
+    forced.revive(*forced.nodes)
+    forced.wait_leader()
+    forced.wait_level()
+    is_of_the_snapshot(forced, fourth)
+    is_of_the_snapshot(forced, forced.nodes[0])
+
+
+def lag(cluster, node):
+    """By how many entries a node is behind; a sealed one does not say it itself."""
+    return cluster.root.read("sys/storage/raft/autopilot/state").ok(200).data["servers"][node.name]["behind"]
+
+
+def test_a_member_that_is_still_sealed_after_a_forced_restore_trusts_newcomers_once_it_is_unsealed(filled, nodes):
+    snapshot, keys = foreign_snapshot(nodes)
+    away = filled.standbys()[0]
+    away.kill()
+    force(filled, snapshot, keys)
+    vote_soon(filled)
+    away.start()
+    wait_for("it has the new state", lambda: lag(filled, away) == 0)
+    filled.join(filled.add_node("node4"), through=filled.wait_leader())
+    assert away.status()["sealed"] is True
+    away.keys = keys
+    away.unseal()
+    filled.wait_voters(4)
+    is_of_the_snapshot(filled, filled.nodes[-1])
+    is_of_the_snapshot(filled, away)
+
+
+def test_a_leader_that_is_alone_after_a_forced_restore_does_not_trust_the_former_authority_any_more(forced):
+    leader = forced.wait_leader()
+    former, trusted = ((leader.data_dir / "raft" / name) for name in ("ca.crt", "trusted.crt"))
+    before = former.read_text()
+    assert trusted.exists()
+    others = forced.standbys()
+    for node in others:
+        forced.root.write("sys/storage/raft/remove-peer", server_id=node.name).ok(204)
+        node.kill()
+        shutil.rmtree(node.data_dir)
+        node.data_dir.mkdir()
+    for node in others:
+        node.start()
+        forced.join(node, through=leader)
+    forced.wait_voters(3)
+    assert former.read_text() != before and not trusted.exists()
+    is_of_the_snapshot(forced, others[0])

@@ -82,3 +82,19 @@ def test_a_node_that_was_restarted_learns_the_time_from_the_others(clocks):
     clocks.kill_leader()
     clocks.wait_leader()
     assert lookup(clocks, new_token(clocks, "1h")).data["creation_time"] >= created
+
+
+def test_nodes_that_join_with_wrong_clocks_lead_by_the_clusters_time(nodes):
+    cluster = nodes.cluster(1, faults=True).ready()
+    created, hour = time.time(), new_token(cluster, "1h")
+    for name, shift in (("node2", HOUR), ("node3", -HOUR)):
+        joiner = cluster.add_node(name)
+        joiner.faults.shift_clock(shift)
+        cluster.join(joiner)
+    cluster.wait_voters(3)
+    for name in ("node2", "node3", "node1"):
+        leader = cluster.wait_leader()
+        leader.client(cluster.root_token).write("sys/step-down", node_id=name).ok(204)
+        assert cluster.wait_leader(other_than=leader).name == name
+        left = ttl_left(cluster, hour)
+        assert -30 < left - (created + HOUR - time.time()) < 30

@@ -62,6 +62,15 @@ def test_what_makes_no_sense_is_refused_as_clients_know_it(root, new_token):
     assert "help" in mine.read("cubbyhole/a", help="1").ok(200).json
 
 
+def test_a_value_of_a_megabyte_is_too_large_and_nothing_of_it_is_kept(new_token):
+    mine = new_token()
+    mine.write("cubbyhole/a", x="y" * 1_048_000).ok(204)
+    mine.write("cubbyhole/a", x="y" * 1_048_577).refused(500, "put failed due to value being too large")
+    mine.write("cubbyhole/b", x="y" * 1_048_577).refused(500, "max: 1048576 bytes")
+    assert len(mine.read("cubbyhole/a").ok(200).data["x"]) == 1_048_000
+    assert mine.list("cubbyhole").data == {"keys": ["a"]}
+
+
 def test_a_policy_tells_create_from_update(server, policy_token):
     mine = policy_token('path "cubbyhole/*" { capabilities = ["create", "read"] }')
     mine.write("cubbyhole/a", x="1").ok(204)

@@ -239,21 +239,40 @@ def test_with_little_room_left_only_what_makes_the_store_grow_is_refused(nodes, 
 
 
 @pytest.mark.needs_root
-def test_on_a_disk_that_others_filled_to_the_last_block_things_can_still_be_deleted(nodes, small_disk):
+def test_on_a_disk_that_others_filled_to_the_last_block_the_reserve_is_used_and_comes_back(nodes, small_disk):
     node = nodes.node(data_dir=small_disk / "data")
     node.start()
     root = node.ready().root
     root.write("sys/mounts/kv", type="kv").ok(204)
-    root.write("kv/a", x="1").ok(204)
-    reserve = node.data_dir / "raft" / "log" / "reserve"
-    wait_for("the reserve is there", reserve.exists)
+    for number in range(30):
+        root.write(f"kv/{number}", x="y" * 20_000).ok(204)
+    reserves = [node.data_dir / part / "reserve" for part in ("raft/log", "state")]
+
+    def whole():
+        """Those that take up what they say."""
+        return [path for path in reserves if path.exists() and path.stat().st_blocks * 512 >= path.stat().st_size > 0]
+    wait_for("the reserves are there", lambda: whole() == reserves)
+    size = reserves[0].stat().st_size
     filler = fill(small_disk, 0)
-    wait_for("it can be deleted", lambda: root.delete("kv/a").status == 204, timeout=30)
-    numbers = itertools.count()
+    # What was there may be changed as long as there is room in the files themselves, and then out of the reserve.
+    numbers, answered = itertools.count(), []
+
+    def is_given_up():
+        answered.append(root.write(f"kv/{next(numbers) % 30}", x="z" * 20_000).status)
+        return not any(path.exists() for path in reserves)
+    wait_for("the reserves are given up", is_given_up, timeout=60)
+    text = node.log_file.read_text()
+    assert all(f"{path} was given up to make room" in text for path in reserves)
+    assert {204} <= set(answered) <= {204, 500, 503}, answered
+    wait_for("it can be deleted", lambda: root.delete("kv/0").status == 204, timeout=30)
+    assert root.read("kv/0").status == 404
     wait_for("it refuses more", lambda: root.write(f"kv/new{next(numbers)}", x="1").status == 503)
+    assert not any(path.exists() for path in reserves)
     filler.unlink()
-    wait_for("the reserve is made again", reserve.exists)
+    wait_for("the reserves are made again", lambda: whole() == reserves)
+    assert reserves[0].stat().st_size == size
     wait_for("it writes", lambda: root.write("kv/b", x="1").status == 204)
+    assert root.read("kv/1").ok(200).data["x"] in ("y" * 20_000, "z" * 20_000)
 
 
 def test_an_audit_log_that_cannot_be_written_does_not_keep_a_node_from_being_sealed(nodes):

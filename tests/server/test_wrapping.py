@@ -85,6 +85,11 @@ def test_what_cannot_be_kept_as_asked_is_refused_and_not_given_in_clear(root, se
     ask(root, "sys/storage/raft/snapshot").refused(400, "a file, which cannot be wrapped")
 
 
+def test_what_is_longer_than_a_cubbyhole_takes_is_not_wrapped(root):
+    ask(root, "sys/wrapping/wrap", method="POST", body={"x": "y" * 1_000_000}).ok(200)
+    assert ask(root, "sys/wrapping/wrap", method="POST", body={"x": "y" * 1_100_000}).status == 500
+
+
 def test_what_is_said_to_anybody_is_said_as_ever(server):
     assert ask(server.client(), "sys/seal-status").ok(200).json["sealed"] is False
 
@@ -453,6 +458,30 @@ def test_a_credential_whose_answer_could_not_be_kept_is_revoked(nodes, moto):
     assert set(node.root.list("auth/token/accessors").data["keys"]) == before
     inner = unwrap(node.root, wrapped(node.root, "aws/creds/r")["token"]).ok(200)
     assert inner.lease_id in [f"aws/creds/r/{name}" for name in aws.leases()] and len(moto.users()) == 1
+
+
+@pytest.mark.coffer_only
+def test_a_renewal_whose_answer_is_wrapped_renews_and_one_whose_answer_could_not_be_kept_harms_nothing(nodes, moto):
+    node = nodes.node(env={"COFFER_FAILPOINTS": "wrap.before_keep=error@1"})
+    node.start()
+    node.ready()
+    aws = Aws(node, moto, "aws")
+    lease_id = node.root.read("aws/creds/r").ok(200).lease_id
+    before = node.root.write("sys/leases/lookup", lease_id=lease_id).ok(200).data
+
+    def renew():
+        return ask(node.root, "sys/leases/renew", method="POST", body={"lease_id": lease_id, "increment": "5400s"})
+
+    renew().refused(503)
+    assert node.root.write("sys/leases/lookup", lease_id=lease_id).ok(200).data["expire_time"] == before["expire_time"]
+    # Had it been given up, it would be revoked before what is revoked afterwards.
+    other = node.root.read("aws/creds/r").ok(200).lease_id
+    node.root.write("sys/leases/revoke", lease_id=other, sync=True).ok(204)
+    assert len(moto.users()) == 1 and len(aws.leases()) == 1
+    inner = unwrap(node.root, renew().ok(200).json["wrap_info"]["token"]).ok(200)
+    assert inner.lease_id == lease_id and 5300 < inner.json["lease_duration"] <= 5400
+    renewed = node.root.write("sys/leases/lookup", lease_id=lease_id).ok(200).data
+    assert renewed["expire_time"] > before["expire_time"] and renewed["last_renewal"] is not None
 
 
 # ---- Clients ----

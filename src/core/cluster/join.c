@@ -266,7 +266,7 @@ static int ask_to_join(struct core *core, struct joining *joining, const unsigne
     rc = ask(joining->params, "answer", answer, &place, err);
     if (rc == OK)
         rc = cluster_join_accept(core->cluster, json_str(place, "certificate", ""), json_str(place, "authority", ""),
-                                 err);
+                                 json_str(place, "trusted", NULL), err);
     if (rc == OK)
         joining->index = (uint64_t)json_int(place, "index", 0);
 out:

@@ -138,41 +138,40 @@ static void add_later(struct core *core, const json_t *params)
     pool_run(core->pool, add_newcomer, newcomer);
 }
 
-/*
- * After a forced restore (snapshot.h) the stored authority is another cluster's. A leader that is alone takes it as its
- * own; peers that trust the former one could not be talked to any more.
- */
-static int adopt_authority(struct core *core, const char *authority, const char *ca_certificate, struct err *err)
+/* What the newcomer needs to be believed, and to believe others; and where the leader was when it let it in. */
+static int make_place(struct core *core, const json_t *params, const char *authority, json_t **ret_data,
+                      struct err *err)
 {
-    int rc = OK;
-    pthread_mutex_lock(&core->seal_mutex);
-    if (!cluster_trusts(core->cluster, ca_certificate)) {
-        rc = cluster_take_authority(core->cluster, authority, err);
-        if (rc == OK)
-            log_info("core", "this node has taken the authority of the restored state as its own");
-    }
-    pthread_mutex_unlock(&core->seal_mutex);
+    struct buf certificate = BUF_INIT, ca_certificate = BUF_INIT, trusted = BUF_INIT;
+    struct store_position position;
+    store_position(core->store, &position, NULL);
+    int rc = cluster_sign(authority, json_str(params, "csr", ""), json_str(params, "server_id", ""), &certificate,
+                          &ca_certificate, err);
+    if (rc == OK)
+        rc = cluster_trusted(core->cluster, &trusted, err);
+    if (rc == OK)
+        *ret_data =
+            json_pack("{s:s, s:s, s:s, s:I}", "certificate", buf_str(&certificate), "authority",
+                      buf_str(&ca_certificate), "trusted", buf_str(&trusted), "index", (json_int_t)position.index);
+    buf_close(&certificate);
+    buf_close(&ca_certificate);
+    buf_close(&trusted);
     return rc;
 }
 
 static int admit(struct request *req, const json_t *params, const json_t *join, json_t **ret_data)
 {
-    struct buf certificate = BUF_INIT, authority = BUF_INIT;
     struct err err = {0};
-    struct store_position position;
-    store_position(req->core->store, &position, NULL);
-    int rc = cluster_sign(json_str(join, "authority", ""), json_str(params, "csr", ""),
-                          json_str(params, "server_id", ""), &certificate, &authority, &err);
+    const char *authority = json_str(join, "authority", "");
+    pthread_mutex_lock(&req->core->seal_mutex);
+    int rc = join_trust(req->core, authority, &err); /* again, if it could not be done at unsealing */
+    pthread_mutex_unlock(&req->core->seal_mutex);
     if (rc == OK)
-        rc = adopt_authority(req->core, json_str(join, "authority", ""), buf_str(&authority), &err);
-    if (rc == OK) {
-        *ret_data = json_pack("{s:s, s:s, s:I}", "certificate", buf_str(&certificate), "authority", buf_str(&authority),
-                              "index", (json_int_t)position.index);
-        add_later(req->core, params);
-    }
-    buf_close(&certificate);
-    buf_close(&authority);
-    return rc == OK ? OK : fail(req, rc, "%s", err_text(&err));
+        rc = make_place(req->core, params, authority, ret_data, &err);
+    if (rc != OK)
+        return fail(req, rc, "%s", err_text(&err));
+    add_later(req->core, params);
+    return OK;
 }
 
 static uint8_t format_of(const json_t *params)

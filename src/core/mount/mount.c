@@ -234,11 +234,16 @@ int mount_delete(struct request *req, const char *path)
     return say(req, txn_delete(req->txn, below_mount(req, path)), "cannot delete from storage");
 }
 
-int mount_list(struct request *req, const char *dir, json_t **ret_names)
+int mount_list_page(struct request *req, const char *dir, const char *after, size_t limit, json_t **ret_names)
 {
     const char *path = below_mount(req, dir);
     size_t len = strlen(path);
     if (path[len - 1] != '/')
         path = arena_printf(&req->arena, "%s/", path);
-    return say(req, txn_list(req->txn, path, NULL, 0, ret_names), "cannot list storage");
+    return say(req, txn_list(req->txn, path, after, limit, ret_names), "cannot list storage");
+}
+
+int mount_list(struct request *req, const char *dir, json_t **ret_names)
+{
+    return mount_list_page(req, dir, NULL, 0, ret_names);
 }

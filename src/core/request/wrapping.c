@@ -173,6 +173,8 @@ static int wrap(struct request *req, int (*run)(struct request *req, struct parc
     struct parcel parcel;
     if (req->reply_file.fd >= 0)
         return fail(req, ERR_INVALID, "the answer is a file, which cannot be wrapped");
+    if (failpoint("wrap.before_keep"))
+        return fail(req, ERR_UNAVAILABLE, "%s", err_default_text(ERR_UNAVAILABLE));
     parcel_open(req, &parcel);
     int rc = parcel.response != NULL ? run(req, &parcel) : fail(req, ERR_INVALID, "only text can be wrapped");
     if (rc == OK)
@@ -189,8 +191,6 @@ static int keep_along(struct request *req, struct parcel *parcel)
 static int keep_apart(struct request *req, struct parcel *parcel)
 {
     struct err err = {0};
-    if (failpoint("wrap.before_keep"))
-        return fail(req, ERR_UNAVAILABLE, "%s", err_default_text(ERR_UNAVAILABLE));
     int rc = request_run_internal(req->core, req->epoch, keep, parcel, &err);
     if (rc == OK && parcel->req->lease != NULL)
         parcel->req->lease->state = LEASE_ACTIVE;

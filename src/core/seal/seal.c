@@ -102,6 +102,7 @@ static int open_barrier(struct core *core, const unsigned char unseal_key[BARRIE
     buf_close(&wrapped);
     if (rc == OK) {
         core->was_opened = true;
+        join_trust_stored(core);
         log_info("core", "unsealed");
         cluster_set_sealed(core->cluster, false);
         core_wake(core);

@@ -15,6 +15,7 @@
 
 /* ret_value is a new reference. */
 int cubbyhole_get(struct request *req, const char *token_hash, const char *path, json_t **ret_value) MUST_CHECK;
+/* ERR_INTERNAL, said, for a value that is longer than 1 MiB as JSON. */
 int cubbyhole_put(struct request *req, const char *token_hash, const char *path, const json_t *value) MUST_CHECK;
 int cubbyhole_delete(struct request *req, const char *token_hash, const char *path) MUST_CHECK;
 /* dir: "" or "a/b/". ret_names is a new reference to an array; directories end in '/'. */

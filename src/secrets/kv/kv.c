@@ -160,24 +160,8 @@ bool kv_path_is_dir(const char *path)
 
 int kv_list(struct request *req, const char *dir, json_t **ret_names)
 {
-    const char *after = field_str(req, "after", NULL);
     int64_t limit = field_int(req, "limit", 0);
-    json_t *all, *name;
-    size_t i;
-    int rc = mount_list(req, dir, &all);
-    if (rc != OK)
-        return rc;
-    request_own(req, all);
-    json_t *names = json_array();
-    json_array_foreach(all, i, name)
-    {
-        if (limit > 0 && (int64_t)json_array_size(names) >= limit)
-            break;
-        if (after == NULL || strcmp(json_string_value(name), after) > 0)
-            json_array_append(names, name);
-    }
-    *ret_names = names;
-    return OK;
+    return mount_list_page(req, dir, field_str(req, "after", NULL), limit > 0 ? (size_t)limit : 0, ret_names);
 }
 
 const struct engine kv_engine = {

@@ -96,7 +96,7 @@ void rig_join(struct rig *rig, int i, bool non_voter)
     struct buf csr = BUF_INIT, certificate = BUF_INIT, ca = BUF_INIT;
     must(cluster_join_request(node->cluster, &csr, &err), &err);
     must(cluster_sign(rig->authority, buf_str(&csr), node->node_id, &certificate, &ca, &err), &err);
-    must(cluster_join_accept(node->cluster, buf_str(&certificate), buf_str(&ca), &err), &err);
+    must(cluster_join_accept(node->cluster, buf_str(&certificate), buf_str(&ca), NULL, &err), &err);
     int rc = cluster_add_member(rig->nodes[rig_leader(rig)].cluster, node->node_id, node->addr, non_voter, &err);
     for (int tries = 0; tries < 5 && (rc == ERR_NOTLEADER || rc == ERR_UNAVAILABLE); tries++) /* on a busy machine */
         rc = cluster_add_member(rig->nodes[rig_leader(rig)].cluster, node->node_id, node->addr, non_voter, &err);

@@ -43,10 +43,12 @@ static void test_whole(void **state)
 static void test_flipped(void **state)
 {
     struct fixture *fixture = *state;
-    static const char *const names[] = {"node.key", "node.crt", "ca.crt"};
+    static const char *const names[] = {"node.key", "node.crt", "ca.crt", "trusted.crt"};
     char dir[128], path[160];
+    bool is_new;
     identity_give(fixture, &fixture->ours, "a", "a", dir, sizeof dir);
-    for (int i = 0; i < 3; i++) {
+    assert_int_equal(identity_trust(dir, buf_str(&fixture->other.pem), &is_new, NULL), OK);
+    for (int i = 0; i < 4; i++) {
         struct buf file = BUF_INIT;
         path_of(path, sizeof path, dir, names[i]);
         assert_int_equal(file_read(path, 1 << 20, &file, NULL), OK);
@@ -64,6 +66,38 @@ static void test_flipped(void **state)
         assert_int_equal(file_replace(path, file.data, file.len, 0600, NULL), OK);
         buf_close(&file);
     }
+}
+
+static void test_trust(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *ours = buf_str(&fixture->ours.pem), *other = buf_str(&fixture->other.pem);
+    struct buf all = BUF_INIT, csr = BUF_INIT, certificate = BUF_INIT, ca = BUF_INIT;
+    char dir[128];
+    bool is_new = false;
+    identity_give(fixture, &fixture->ours, "t", "t", dir, sizeof dir);
+    assert_true(identity_trusts(dir, ours));
+    assert_false(identity_trusts(dir, other));
+    assert_int_equal(identity_trust(dir, "nonsense", &is_new, NULL), ERR_INVALID);
+    assert_int_equal(identity_trust(dir, other, &is_new, NULL), OK);
+    assert_true(is_new && identity_trusts(dir, ours) && identity_trusts(dir, other));
+    assert_true(identity_is_of(dir, ours) && !identity_is_of(dir, other));
+    assert_int_equal(identity_trust(dir, other, &is_new, NULL), OK);
+    assert_false(is_new);
+    assert_int_equal(identity_authorities(dir, &all, NULL), OK);
+    assert_int_equal(identity_trust(dir, buf_str(&all), &is_new, NULL), OK);
+    assert_false(is_new);
+    assert_null(strstr(buf_str(&all), "PRIVATE"));
+
+    /* Who takes another authority as its own begins anew. */
+    assert_int_equal(identity_request(dir, "t", &csr, NULL), OK);
+    assert_int_equal(identity_sign(other, buf_str(&csr), "t", &certificate, &ca, NULL), OK);
+    assert_int_equal(identity_accept(dir, "t", buf_str(&certificate), buf_str(&ca), NULL), OK);
+    assert_true(identity_trusts(dir, other));
+    assert_false(identity_trusts(dir, ours));
+    struct buf *bufs[] = {&all, &csr, &certificate, &ca};
+    for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
+        buf_close(bufs[i]);
 }
 
 static void test_missing(void **state)
@@ -163,6 +197,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         {"a node's identity is complete, private, dated and named", test_whole, NULL, NULL, NULL},
         {"one flipped bit in any file of an identity is refused, naming the file", test_flipped, NULL, NULL, NULL},
+        {"a node trusts its own authority and those it was told to, until it takes another", test_trust, NULL, NULL,
+         NULL},
         {"an identity without its certificate is none", test_missing, NULL, NULL, NULL},
         {"a certificate of another key, node or authority is not accepted", test_offers, NULL, NULL, NULL},
         {"a request that proves nothing is not signed", test_requests, NULL, NULL, NULL},
