@@ -104,23 +104,34 @@ static int names_read(struct names *names)
     return rc == ERR_BUSY && is_enough(names) ? OK : rc;
 }
 
-int txn_list(struct txn *txn, const char *dir, const char *after, size_t limit, json_t **ret_names)
+static int list(struct names *names, json_t **ret_names)
 {
     struct path path;
-    int rc = path_parse_dir(dir, &path);
+    int rc = path_parse_dir(names->dir, &path);
     if (rc != OK)
         return rc;
-    struct names names = {.txn = txn, .dir = dir, .after = after, .limit = limit};
-    arena_init(&names.arena);
-    rc = names_read(&names);
+    arena_init(&names->arena);
+    rc = names_read(names);
     if (rc == OK) {
-        names_sort(&names);
+        names_sort(names);
         *ret_names = json_array();
-        for (size_t i = 0; i < names.count; i++)
-            json_array_append_new(*ret_names, json_string(names.items[i]));
+        for (size_t i = 0; i < names->count; i++)
+            json_array_append_new(*ret_names, json_string(names->items[i]));
     }
-    names_close(&names);
+    names_close(names);
     return rc;
+}
+
+int txn_list(struct txn *txn, const char *dir, const char *after, size_t limit, json_t **ret_names)
+{
+    struct names names = {.txn = txn, .dir = dir, .after = after, .limit = limit};
+    return list(&names, ret_names);
+}
+
+int txn_list_some(struct txn *txn, const char *dir, size_t max, json_t **ret_names)
+{
+    struct names names = {.txn = txn, .dir = dir, .stop_at = max};
+    return list(&names, ret_names);
 }
 
 /* ---- Deleting a tree ---- */

@@ -101,6 +101,11 @@ struct engine {
     /* A new mount: req->mount is it; data is what the caller sent as `options`. */
     int (*mounted)(struct request *req);
     /*
+     * options.version of the mount was raised: converts some of its data, a little at a time, so that nobody waits for
+     * it; ret_more: there is more. Meanwhile req->mount->is_upgrading is set, and the engine's routes must say so.
+     */
+    int (*upgrade)(struct request *req, bool *ret_more);
+    /*
      * Takes back what a lease stands for. data is what lease_begin() was given. Runs on a pool thread, may be called
      * more than once, also for what was never made: "it is not there" is OK. Other codes: it will be tried again.
      */
@@ -155,6 +160,8 @@ int mount_put_new(struct request *req, const char *path, json_t *value) MUST_CHE
 int mount_delete(struct request *req, const char *path) MUST_CHECK;
 /* ret_names is a new reference to an array; directories end in '/'. */
 int mount_list(struct request *req, const char *dir, json_t **ret_names) MUST_CHECK;
+/* At most max of them, whichever come first; what it costs does not grow with the directory. */
+int mount_list_some(struct request *req, const char *dir, size_t max, json_t **ret_names) MUST_CHECK;
 
 /*
  * Now, in nanoseconds since 1970, as the cluster counts: what decides when something ends, and is shown with it. It

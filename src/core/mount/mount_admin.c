@@ -332,31 +332,6 @@ int mount_init(struct request *req)
     return OK;
 }
 
-/* "" takes an option away; kv may go from version 1 to 2, not back. */
-static int tune_options(struct request *req, const struct mount *mount, const json_t *params, json_t *row)
-{
-    json_t *given = json_map_at(params, "options"), *value;
-    if (given == NULL)
-        return OK;
-    const char *now = json_str(mount->options, "version", "1"), *asked = json_str(given, "version", now), *key;
-    if (strcmp(mount->type, "kv") == 0 && strcmp(asked, "1") != 0 && strcmp(asked, "2") != 0)
-        return fail(req, ERR_INVALID, "invalid version provided: %.64s", asked);
-    if (strcmp(now, "2") == 0 && strcmp(asked, "1") == 0)
-        return fail(req, ERR_INVALID, "cannot downgrade mount from version 2");
-    if (strcmp(now, asked) != 0)
-        return fail(req, ERR_INVALID, "upgrading a mount from version %s to %s is not supported", now, asked);
-    json_t *options = mount->options != NULL ? json_deep_copy(mount->options) : json_object();
-    json_object_foreach(given, key, value)
-    {
-        if (json_is_string(value) && json_string_length(value) == 0)
-            json_object_del(options, key);
-        else
-            json_object_set(options, key, value);
-    }
-    json_object_set_new(row, "options", options);
-    return OK;
-}
-
 /* What is each token's own is as it is; only how it is audited may be said. */
 static int check_tune(struct request *req, const struct mount *mount, const json_t *params)
 {
@@ -393,7 +368,7 @@ int mount_tune(struct request *req, const struct mount *mount, const json_t *par
     }
     if (json_is_string(json_object_get(params, "description")))
         json_object_set(row, "description", json_object_get(params, "description"));
-    rc = tune_options(req, mount, params, row);
+    rc = mount_tune_options(req, mount, json_map_at(params, "options"), row);
     if (rc == OK)
         rc = read_settings(req, params, row, false);
     if (rc != OK) {

@@ -86,6 +86,7 @@ void request_forget(struct request *req)
     req->content_type = NULL;
     req->extra_flags = 0;
     req->has_reply = false;
+    req->begins_upgrade = false;
     req->lease_duration_s = 0;
     if (req->operation == OP_CREATE)
         req->operation = OP_UPDATE;

@@ -112,6 +112,7 @@ struct request {
     bool is_handled;     /* the handler was run */
     bool may_be_durable; /* what it writes may be in the log */
     bool expiry_changed; /* something ends sooner than the worker may know */
+    bool begins_upgrade; /* of a mount's data */
     bool is_plain;       /* the reply's data is the whole body, whatever the route says */
     json_t **owned;      /* references that go when the transaction goes */
     size_t n_owned;
