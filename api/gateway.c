@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/call_reply.h"
+#include "api/cors.h"
 #include "api/forward.h"
 #include "api/forwarded_for.h"
 #include "api/http.h"
@@ -195,6 +196,8 @@ static void on_call(void *ctx, struct http_call *call)
     struct arena arena;
 
     probe_note(gateway->probe, call);
+    if (cors_answer(gateway->core, call))
+        return;
     arena_init(&arena);
     if (forwarded_for(&gateway->forwarded_for[call->listener], call, &arena, &refusal) == OK)
         serve(gateway, call);

@@ -153,6 +153,19 @@ int sys_audit_header_write(struct request *req);
 int sys_audit_header_delete(struct request *req);
 extern const struct field sys_audit_header_fields[];
 
+/* cors.c */
+int sys_cors_read(struct request *req);
+int sys_cors_write(struct request *req);
+int sys_cors_delete(struct request *req);
+extern const struct field sys_cors_fields[];
+
+/* ui_headers.c */
+int sys_ui_headers_list(struct request *req);
+int sys_ui_header_read(struct request *req);
+int sys_ui_header_write(struct request *req);
+int sys_ui_header_delete(struct request *req);
+extern const struct field sys_ui_header_fields[];
+
 /* snapshot.c */
 int sys_snapshot_save(struct request *req);
 int sys_snapshot_verify(struct request *req);
