@@ -179,8 +179,9 @@ static void serve(void *ctx, struct http_call *call)
     struct front *front = arena_alloc(&req->arena, sizeof *front);
     *front = (struct front){.gateway = gateway, .call = call};
     const struct config_listener *listener = &gateway->config->listeners[call->listener];
-    req->is_open = listener->unauthenticated_metrics_access;
-    req->opened = (listener->disable_unauthed_rekey_endpoints ? 0 : ROUTE_OPEN_REKEY) |
+    req->opened = (listener->unauthenticated_metrics_access ? ROUTE_OPEN_METRICS : 0) |
+                  (listener->unauthenticated_in_flight_requests_access ? ROUTE_OPEN_IN_FLIGHT : 0) |
+                  (listener->disable_unauthed_rekey_endpoints ? 0 : ROUTE_OPEN_REKEY) |
                   (listener->disable_unauthed_generate_root_endpoints ? 0 : ROUTE_OPEN_ROOT);
     req->front = front;
     req->header_values = header_values;

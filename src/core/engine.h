@@ -38,8 +38,11 @@ enum route_flag {
     ROUTE_FREES = 1 << 8, /* makes room, sooner or later: is taken when the disk is nearly full, as each OP_DELETE is */
     ROUTE_RESCUES =
         1 << 9, /* takes this node out of service: is not kept from it by an audit log that cannot be written */
-    ROUTE_OPENABLE = 1 << 10, /* a listener may be configured so that it needs no token there (and no audit) */
-    /* A listener may be configured so that these need no token; unlike metrics they are audited. */
+    /* A listener may be configured so that these need no token there, and no audit. */
+    ROUTE_OPEN_METRICS = 1 << 10,
+    ROUTE_OPEN_IN_FLIGHT = 1 << 13,
+    ROUTE_OPENABLE = ROUTE_OPEN_METRICS | ROUTE_OPEN_IN_FLIGHT,
+    /* So that these need no token, but are audited. */
     ROUTE_OPEN_REKEY = 1 << 20,
     ROUTE_OPEN_ROOT = 1 << 21,
     ROUTE_WRAPPING = 1 << 12, /* about a wrapping token, which is looked at before the caller is: see wrapping.h */

@@ -48,6 +48,13 @@ int sys_ha_status(struct request *req);
 /* metrics.c */
 int sys_metrics(struct request *req);
 
+/* state.c */
+int sys_in_flight(struct request *req);
+int sys_config_sanitized(struct request *req);
+
+/* host_info.c */
+int sys_host_info(struct request *req);
+
 /* mounts.c */
 int sys_mounts_list(struct request *req);
 int sys_mounts_read(struct request *req);

@@ -129,6 +129,7 @@ void request_free(struct request *req)
 {
     if (req == NULL)
         return;
+    in_flight_remove(req);
     request_forget(req);
     json_decref(req->data);
     free(req->owned);
@@ -145,6 +146,7 @@ void request_start(struct request *req)
     if (req->raw_path == NULL)
         req->raw_path = req->path;
     req->step = 0;
+    in_flight_add(req);
     request_run(req);
 }
 
