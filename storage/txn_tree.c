@@ -134,6 +134,44 @@ int txn_list_some(struct txn *txn, const char *dir, size_t max, json_t **ret_nam
     return list(&names, ret_names);
 }
 
+/* ---- Counting ---- */
+
+struct count {
+    const struct txn *txn;
+    size_t n;
+};
+
+static int count_record(void *arg, const unsigned char *key, const void *value, size_t len)
+{
+    struct count *count = arg;
+    (void)value;
+    (void)len;
+    count->n += txn_find_write(count->txn, key) == NULL;
+    return OK;
+}
+
+int txn_count(struct txn *txn, const char *dir, size_t *ret_n)
+{
+    unsigned char key[STORE_DIR_SIZE];
+    struct count count = {.txn = txn};
+    struct store_view *view;
+    struct path path;
+    int rc = path_parse_dir(dir, &path);
+    if (rc == OK)
+        rc = barrier_dir_key(txn->barrier, dir, key);
+    if (rc != OK)
+        return rc;
+    txn_note_read(txn, key);
+    for (size_t i = 0; i < txn->n_writes; i++)
+        count.n += write_is_put(txn->writes[i]) && memcmp(txn->writes[i]->key, key, sizeof key) == 0;
+    rc = txn_view(txn, &view);
+    if (rc == OK)
+        rc = store_view_scan(view, key, count_record, &count);
+    if (rc == OK)
+        *ret_n = count.n;
+    return rc;
+}
+
 /* ---- Deleting a tree ---- */
 
 struct tree {

@@ -139,6 +139,17 @@ int sys_leases_revoke_prefix(struct request *req);
 int sys_leases_revoke_force(struct request *req);
 extern const struct field sys_lease_fields[];
 
+/* leases_failing.c */
+int sys_leases_failing(struct request *req);
+int sys_leases_count(struct request *req);
+int sys_leases_tidy(struct request *req);
+extern const struct field sys_leases_failing_fields[];
+
+/* counters.c */
+int sys_counters_tokens(struct request *req);
+int sys_counters_entities(struct request *req);
+int sys_counters_requests(struct request *req);
+
 /* wrapping.c */
 int sys_wrapping_wrap(struct request *req);
 int sys_wrapping_lookup(struct request *req);
