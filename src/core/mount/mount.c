@@ -182,10 +182,8 @@ json_t *mount_info(const struct mount *mount)
 
 int64_t mount_default_ttl_s(const struct request *req, const struct mount *mount)
 {
-    int64_t ttl = mount != NULL && mount->default_lease_ttl_s > 0 ? mount->default_lease_ttl_s
-                                                                  : req->core->options.default_lease_ttl_s;
-    int64_t max = mount_max_ttl_s(req, mount);
-    return ttl < max ? ttl : max;
+    return mount != NULL && mount->default_lease_ttl_s > 0 ? mount->default_lease_ttl_s
+                                                           : req->core->options.default_lease_ttl_s;
 }
 
 int64_t mount_max_ttl_s(const struct request *req, const struct mount *mount)

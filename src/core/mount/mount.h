@@ -66,7 +66,7 @@ void mount_upgrade_soon(struct core *core);
 int mount_tune(struct request *req, const struct mount *mount, const json_t *params) MUST_CHECK;
 /* Vault's MountInfo; a new reference. */
 json_t *mount_info(const struct mount *mount);
-/* The mount's own values or else the system's. */
+/* The mount's own values or else the system's. The default may be above the maximum, which bounds what is granted. */
 int64_t mount_default_ttl_s(const struct request *req, const struct mount *mount);
 int64_t mount_max_ttl_s(const struct request *req, const struct mount *mount);
 
