@@ -71,20 +71,33 @@ int mount_tune_options(struct request *req, const struct mount *mount, const jso
 
 struct upgrade {
     char uuid[37]; /* "": no mount is being upgraded */
+    size_t at;     /* its place in the table; when it fails, others come first */
     bool more;
 };
+
+/* The first one from `at` on, or else the first of all. */
+static const json_t *pick_upgrading(const json_t *rows, size_t *at)
+{
+    size_t n = json_array_size(rows);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *row = json_array_get(rows, (*at + i) % n);
+        if (!json_flag(row, "upgrading", false))
+            continue;
+        *at = (*at + i) % n;
+        return row;
+    }
+    return NULL;
+}
 
 static int find_upgrading(struct request *req, void *arg)
 {
     struct upgrade *job = arg;
-    json_t *record, *row;
-    size_t i;
+    json_t *record;
     int rc = mount_record_load(req, &record);
     if (rc != OK)
         return rc;
-    job->uuid[0] = '\0';
-    json_array_foreach(json_object_get(record, "mounts"), i, row) if (json_flag(row, "upgrading", false))
-        snprintf(job->uuid, sizeof job->uuid, "%s", json_str(row, "uuid", ""));
+    const json_t *row = pick_upgrading(json_object_get(record, "mounts"), &job->at);
+    snprintf(job->uuid, sizeof job->uuid, "%s", row != NULL ? json_str(row, "uuid", "") : "");
     json_decref(record);
     return OK;
 }
@@ -109,7 +122,7 @@ static int upgrade_some(struct request *req, void *arg)
     return rc == OK && !job->more ? end_upgrade(req, job->uuid) : rc;
 }
 
-/* One transaction of the first mount that is being upgraded. */
+/* One transaction of one of the mounts that are being upgraded. */
 static int step(struct core *core, uint64_t epoch, struct upgrade *job, struct err *err)
 {
     int rc = request_run_internal(core, epoch, find_upgrading, job, err);
@@ -143,6 +156,7 @@ void mount_finish_upgrades(struct core *core, uint64_t epoch)
         }
         if (rc == ERR_NOTLEADER || rc == ERR_SEALED)
             return;
+        job.at++;
         log_warn("core", "the data of a mount could not be converted: %s; it is tried again", err_text(&err));
         pause_while_leading(core, epoch, pause_ms);
         pause_ms = pause_ms < PAUSE_MS_MAX / 2 ? 2 * pause_ms : PAUSE_MS_MAX;
