@@ -8,7 +8,7 @@
 #include "api/call_request.h"
 #include "base/arena.h"
 
-/* Answers the call. body may be NULL; location: of a redirect, or NULL; content_type: NULL is JSON. */
+/* Answers the call. body may be NULL; location: of a redirect, or NULL; content_type: NULL is JSON, "" none. */
 void call_send(struct http_call *call, int status, const char *location, const char *content_type, const char *body);
 #define CALL_HEADERS_MAX 8
 /* The same with headers of its own, n of them. */

@@ -87,6 +87,7 @@ static int read_operation(const struct http_call *call, struct request *req, str
     }
     if (req->operation == 0)
         return refuse(refusal, 405, NULL);
+    req->method = arena_strdup(&req->arena, call->method);
     req->is_head = call->is_head;
     if (params_query_has(call->query, "help"))
         req->operation = OP_HELP;

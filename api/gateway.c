@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/call_reply.h"
+#include "api/cors.h"
 #include "api/forward.h"
 #include "api/forwarded_for.h"
 #include "api/http.h"
@@ -178,8 +179,9 @@ static void serve(void *ctx, struct http_call *call)
     struct front *front = arena_alloc(&req->arena, sizeof *front);
     *front = (struct front){.gateway = gateway, .call = call};
     const struct config_listener *listener = &gateway->config->listeners[call->listener];
-    req->is_open = listener->unauthenticated_metrics_access;
-    req->opened = (listener->disable_unauthed_rekey_endpoints ? 0 : ROUTE_OPEN_REKEY) |
+    req->opened = (listener->unauthenticated_metrics_access ? ROUTE_OPEN_METRICS : 0) |
+                  (listener->unauthenticated_in_flight_requests_access ? ROUTE_OPEN_IN_FLIGHT : 0) |
+                  (listener->disable_unauthed_rekey_endpoints ? 0 : ROUTE_OPEN_REKEY) |
                   (listener->disable_unauthed_generate_root_endpoints ? 0 : ROUTE_OPEN_ROOT);
     req->front = front;
     req->header_values = header_values;
@@ -195,6 +197,8 @@ static void on_call(void *ctx, struct http_call *call)
     struct arena arena;
 
     probe_note(gateway->probe, call);
+    if (cors_answer(gateway->core, call))
+        return;
     arena_init(&arena);
     if (forwarded_for(&gateway->forwarded_for[call->listener], call, &arena, &refusal) == OK)
         serve(gateway, call);

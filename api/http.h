@@ -80,12 +80,15 @@ struct http_call {
 };
 
 const char *http_call_header(const struct http_call *call, const char *lower_name);
+/* A header that the answer will have, whoever gives it. Copies both. At most HTTP_ADDED_MAX. */
+void http_call_add_header(struct http_call *call, const char *name, const char *value);
+#define HTTP_ADDED_MAX 8
 
 struct http_reply {
     int status;
     const struct http_header *headers; /* besides Content-Type, Content-Length, Cache-Control … */
     size_t n_headers;
-    const char *content_type; /* NULL: application/json */
+    const char *content_type; /* NULL: application/json; "": none */
     const char *body;         /* copied; NULL: none */
     size_t body_len;
     const struct file_range *file; /* instead of a body; the descriptor is taken over */

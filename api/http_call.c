@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -314,18 +315,38 @@ const char *http_call_header(const struct http_call *call, const char *lower_nam
     return NULL;
 }
 
+void http_call_add_header(struct http_call *pub, const char *name, const char *value)
+{
+    struct call *call = H2O_STRUCT_FROM_MEMBER(struct call, pub, pub);
+
+    assert(call->n_added < HTTP_ADDED_MAX);
+    call->added[call->n_added++] =
+        (struct http_header){.name = arena_strdup(&call->arena, name), .value = arena_strdup(&call->arena, value)};
+}
+
+static void copy_headers_of_reply(struct call *call, const struct http_reply *reply)
+{
+    struct arena *arena = &call->arena;
+    struct http_header *headers = arena_alloc(arena, (reply->n_headers + call->n_added + 1) * sizeof *headers);
+
+    for (size_t i = 0; i < reply->n_headers; i++) {
+        headers[i].name = arena_strdup(arena, reply->headers[i].name);
+        headers[i].value = arena_strdup(arena, reply->headers[i].value);
+    }
+    for (size_t i = 0; i < call->n_added; i++)
+        headers[reply->n_headers + i] = call->added[i];
+    call->reply.headers = headers;
+    call->reply.n_headers = reply->n_headers + call->n_added;
+}
+
 static void copy_reply(struct call *call, const struct http_reply *reply)
 {
     struct arena *arena = &call->arena;
     const char *type = reply->content_type != NULL ? reply->content_type : "application/json";
 
-    call->reply = (struct reply){.status = reply->status, .n_headers = reply->n_headers};
-    call->reply.content_type = arena_strdup(arena, type);
-    call->reply.headers = arena_alloc(arena, (reply->n_headers + 1) * sizeof *call->reply.headers);
-    for (size_t i = 0; i < reply->n_headers; i++) {
-        call->reply.headers[i].name = arena_strdup(arena, reply->headers[i].name);
-        call->reply.headers[i].value = arena_strdup(arena, reply->headers[i].value);
-    }
+    call->reply = (struct reply){.status = reply->status};
+    call->reply.content_type = *type != '\0' ? arena_strdup(arena, type) : NULL;
+    copy_headers_of_reply(call, reply);
     call->reply.file = reply->file != NULL ? *reply->file : (struct file_range){.fd = -1};
     if (reply->body != NULL)
         call->reply.body = reply_body_new(reply->body, reply->body_len);

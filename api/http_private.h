@@ -129,6 +129,8 @@ struct call {
     h2o_req_t *req;      /* NULL when the client has gone, or was answered */
     struct guard *guard; /* valid while req is */
     struct reply reply;
+    struct http_header added[HTTP_ADDED_MAX]; /* headers that the reply will have besides its own */
+    size_t n_added;
     bool takes_time;
     struct message answered;
 };

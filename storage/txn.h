@@ -64,6 +64,12 @@ int txn_delete_tree(struct txn *txn, const char *dir, size_t max, bool *ret_more
  */
 int txn_list(struct txn *txn, const char *dir, const char *after, size_t limit, json_t **ret_names) MUST_CHECK;
 
+/* The same of at most max names, whichever come first: what it costs does not grow with the directory. */
+int txn_list_some(struct txn *txn, const char *dir, size_t max, json_t **ret_names) MUST_CHECK;
+
+/* How many names are in a directory; nothing is decrypted. */
+int txn_count(struct txn *txn, const char *dir, size_t *ret_n) MUST_CHECK;
+
 /*
  * A tag that changes whenever the record does; all zero when there is none. It costs no decryption: what
  * was computed from a record (a parsed policy, the mount table) may be kept by its tag.

@@ -104,22 +104,71 @@ static int names_read(struct names *names)
     return rc == ERR_BUSY && is_enough(names) ? OK : rc;
 }
 
-int txn_list(struct txn *txn, const char *dir, const char *after, size_t limit, json_t **ret_names)
+static int list(struct names *names, json_t **ret_names)
 {
     struct path path;
-    int rc = path_parse_dir(dir, &path);
+    int rc = path_parse_dir(names->dir, &path);
     if (rc != OK)
         return rc;
-    struct names names = {.txn = txn, .dir = dir, .after = after, .limit = limit};
-    arena_init(&names.arena);
-    rc = names_read(&names);
+    arena_init(&names->arena);
+    rc = names_read(names);
     if (rc == OK) {
-        names_sort(&names);
+        names_sort(names);
         *ret_names = json_array();
-        for (size_t i = 0; i < names.count; i++)
-            json_array_append_new(*ret_names, json_string(names.items[i]));
+        for (size_t i = 0; i < names->count; i++)
+            json_array_append_new(*ret_names, json_string(names->items[i]));
     }
-    names_close(&names);
+    names_close(names);
+    return rc;
+}
+
+int txn_list(struct txn *txn, const char *dir, const char *after, size_t limit, json_t **ret_names)
+{
+    struct names names = {.txn = txn, .dir = dir, .after = after, .limit = limit};
+    return list(&names, ret_names);
+}
+
+int txn_list_some(struct txn *txn, const char *dir, size_t max, json_t **ret_names)
+{
+    struct names names = {.txn = txn, .dir = dir, .stop_at = max};
+    return list(&names, ret_names);
+}
+
+/* ---- Counting ---- */
+
+struct count {
+    const struct txn *txn;
+    size_t n;
+};
+
+static int count_record(void *arg, const unsigned char *key, const void *value, size_t len)
+{
+    struct count *count = arg;
+    (void)value;
+    (void)len;
+    count->n += txn_find_write(count->txn, key) == NULL;
+    return OK;
+}
+
+int txn_count(struct txn *txn, const char *dir, size_t *ret_n)
+{
+    unsigned char key[STORE_DIR_SIZE];
+    struct count count = {.txn = txn};
+    struct store_view *view;
+    struct path path;
+    int rc = path_parse_dir(dir, &path);
+    if (rc == OK)
+        rc = barrier_dir_key(txn->barrier, dir, key);
+    if (rc != OK)
+        return rc;
+    txn_note_read(txn, key);
+    for (size_t i = 0; i < txn->n_writes; i++)
+        count.n += write_is_put(txn->writes[i]) && memcmp(txn->writes[i]->key, key, sizeof key) == 0;
+    rc = txn_view(txn, &view);
+    if (rc == OK)
+        rc = store_view_scan(view, key, count_record, &count);
+    if (rc == OK)
+        *ret_n = count.n;
     return rc;
 }
 

@@ -313,6 +313,7 @@ static void free_listener(struct config_listener *listener)
     free(listener->proxy_protocol_behavior);
     free_blocks(&listener->proxy_protocol_authorized_addrs);
     free_blocks(&listener->x_forwarded_for_authorized_addrs);
+    json_decref(listener->stated);
 }
 
 void config_free(struct config *config)

@@ -24,7 +24,8 @@ struct config_listener {
     bool tls_disable;
     char *tls_cert_file, *tls_key_file, *tls_min_version, *tls_max_version, *tls_client_ca_file;
     bool tls_require_and_verify_client_cert;
-    bool unauthenticated_metrics_access; /* of its telemetry stanza */
+    bool unauthenticated_metrics_access;            /* of its telemetry stanza */
+    bool unauthenticated_in_flight_requests_access; /* of its inflight_requests_logging stanza */
     /* Both true if not given. */
     bool disable_unauthed_rekey_endpoints, disable_unauthed_generate_root_endpoints;
     int64_t max_request_size;
@@ -35,6 +36,7 @@ struct config_listener {
     struct config_blocks x_forwarded_for_authorized_addrs; /* none: the header is not looked at */
     int64_t x_forwarded_for_hop_skips;
     bool x_forwarded_for_reject_not_authorized, x_forwarded_for_reject_not_present;
+    json_t *stated; /* what was written, of what is known; NULL for a listener that nobody wrote */
 };
 
 struct config {
@@ -69,5 +71,7 @@ struct config {
  */
 int config_load(const char *const *paths, size_t n, struct config **ret_config, struct err *err) MUST_CHECK;
 void config_free(struct config *config);
+/* As it may be shown, by Vault's names: nothing secret, nor where a secret lies. A new reference. */
+json_t *config_sanitized(const struct config *config);
 
 #endif

@@ -97,6 +97,42 @@ static int check_listener(const char *file, int line, const struct config_listen
     return rc == OK ? check_proxies(file, line, listener, err) : rc;
 }
 
+static int read_openings(const char *file, const struct hcl_body *body, struct config_listener *listener,
+                         struct err *err)
+{
+    const struct {
+        const char *stanza, *flag;
+        bool *is_open;
+    } openings[] = {
+        {"telemetry", "unauthenticated_metrics_access", &listener->unauthenticated_metrics_access},
+        {"inflight_requests_logging", "unauthenticated_in_flight_requests_access",
+         &listener->unauthenticated_in_flight_requests_access},
+    };
+    int rc = OK;
+
+    for (size_t i = 0; rc == OK && i < sizeof openings / sizeof *openings; i++) {
+        const struct hcl_item *item = hcl_find(body, openings[i].stanza);
+        if (item != NULL)
+            rc = config_read_opening(file, item, openings[i].flag, openings[i].is_open, err);
+    }
+    return rc;
+}
+
+/* What is known of it as it was written, to be shown. */
+static json_t *stated_settings(const struct hcl_body *body)
+{
+    const struct hcl_item whole = {.body = (struct hcl_body *)body};
+    json_t *said = hcl_item_json(&whole), *stated = json_object();
+
+    for (const struct config_key *key = listener_keys; key->name != NULL; key++) {
+        json_t *value = json_object_get(said, key->name);
+        if (value != NULL)
+            json_object_set(stated, key->name, value);
+    }
+    json_decref(said);
+    return stated;
+}
+
 int config_read_listener(const char *file, const struct hcl_item *item, struct config *config, struct err *err)
 {
     const char *type = config_block_type(file, item, err);
@@ -115,9 +151,9 @@ int config_read_listener(const char *file, const struct hcl_item *item, struct c
                                          .disable_unauthed_rekey_endpoints = true,
                                          .disable_unauthed_generate_root_endpoints = true};
     int rc = config_read_keys(file, item->body, listener_keys, listener, err);
-    const struct hcl_item *telemetry = hcl_find(item->body, "telemetry");
-    if (rc == OK && telemetry != NULL)
-        rc = config_read_listener_telemetry(file, telemetry, listener, err);
+    if (rc == OK)
+        rc = read_openings(file, item->body, listener, err);
+    listener->stated = stated_settings(item->body);
     return rc == OK ? check_listener(file, item->line, listener, err) : rc;
 }
 

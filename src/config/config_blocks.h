@@ -20,8 +20,8 @@ int config_read_storage(const char *file, const struct hcl_item *item, struct co
                         struct err *err) MUST_CHECK;
 int config_read_telemetry(const char *file, const struct hcl_item *item, struct config *config,
                           struct err *err) MUST_CHECK;
-int config_read_listener_telemetry(const char *file, const struct hcl_item *item, struct config_listener *listener,
-                                   struct err *err) MUST_CHECK;
+int config_read_opening(const char *file, const struct hcl_item *item, const char *flag, bool *ret_is_open,
+                        struct err *err) MUST_CHECK;
 /* Adds to user_lockout; what an earlier stanza said of the same type is forgotten. */
 int config_read_lockout(const char *file, const struct hcl_item *item, struct config *config,
                         struct err *err) MUST_CHECK;

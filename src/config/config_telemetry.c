@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config_telemetry.c — the telemetry stanzas, the server's and a listener's. Metrics are there to be fetched
- * (sys/metrics); nothing is pushed anywhere.
+ * config_telemetry.c — the server's telemetry stanza, and a listener's that open paths to everybody. Metrics are there
+ * to be fetched (sys/metrics); nothing is pushed anywhere.
  */
 #include <string.h>
 
@@ -46,23 +46,23 @@ int config_read_telemetry(const char *file, const struct hcl_item *item, struct 
 }
 
 /* A listener's stanza is a block in HCL and a value in JSON. */
-int config_read_listener_telemetry(const char *file, const struct hcl_item *item, struct config_listener *listener,
-                                   struct err *err)
+int config_read_opening(const char *file, const struct hcl_item *item, const char *flag, bool *ret_is_open,
+                        struct err *err)
 {
     const char *name;
     json_t *value, *settings = hcl_item_json(item);
     int rc = OK;
 
     if (!json_is_object(settings))
-        rc = config_fail(err, file, item->line, "write it as telemetry { … }, once");
+        rc = config_fail(err, file, item->line, "write it as %s { … }, once", item->key);
     json_object_foreach(settings, name, value)
     {
-        if (strcmp(name, "unauthenticated_metrics_access") != 0)
-            config_warn(file, item->line, "telemetry: \"%.64s\" has no effect here", name);
+        if (strcmp(name, flag) != 0)
+            config_warn(file, item->line, "%s: \"%.64s\" has no effect here", item->key, name);
         else if (json_is_boolean(value))
-            listener->unauthenticated_metrics_access = json_is_true(value);
+            *ret_is_open = json_is_true(value);
         else
-            rc = config_fail(err, file, item->line, "\"unauthenticated_metrics_access\" must be true or false");
+            rc = config_fail(err, file, item->line, "\"%s\" must be true or false", flag);
     }
     json_decref(settings);
     return rc;

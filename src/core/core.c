@@ -130,6 +130,7 @@ static struct core *core_new(const struct core_options *options)
     core->pool = pool_new("blocking", BLOCKING_THREADS);
     core->audit = audit_new(core);
     core->quotas = quotas_new();
+    in_flight_init(&core->in_flight);
     core->system_mount = bare_system_mount(core);
     return core;
 }
@@ -195,6 +196,7 @@ static void core_free(struct core *core)
     commit_stop(core->commit);
     audit_free(core->audit);
     quotas_free(core->quotas);
+    in_flight_close(&core->in_flight);
     barrier_free(core->barrier);
     if (core->store != NULL)
         store_close(core->store);

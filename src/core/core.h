@@ -50,6 +50,7 @@ struct core_options {
     bool allow_audit_prefix;    /* audit devices may put a text before each entry */
     json_t *retry_join;         /* array of objects with Vault's keys; or NULL */
     const json_t *user_lockout; /* by type of auth method, or "all": settings as of a mount; see lockout.h; or NULL */
+    const json_t *sanitized_config; /* what sys/config/state/sanitized shows; or NULL */
     bool dev_mode;
     int drain_ms; /* how long sys/health turns load balancers away before this node stops serving */
 };

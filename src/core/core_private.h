@@ -15,6 +15,7 @@
 #include "core/lease/lease.h"
 #include "core/metrics.h"
 #include "core/mount/mount.h"
+#include "core/request/in_flight.h"
 #include "core/request/router.h"
 #include "core/seal/ceremony.h"
 #include "core/seal/seal_type.h"
@@ -35,6 +36,7 @@ struct core {
     struct commit *commit;
     struct audit *audit;
     struct quotas *quotas;
+    struct in_flight in_flight;
     struct pool *pool;
 
     atomic_uint_least64_t epoch; /* in which this node is active; 0: it is not */

@@ -38,8 +38,11 @@ enum route_flag {
     ROUTE_FREES = 1 << 8, /* makes room, sooner or later: is taken when the disk is nearly full, as each OP_DELETE is */
     ROUTE_RESCUES =
         1 << 9, /* takes this node out of service: is not kept from it by an audit log that cannot be written */
-    ROUTE_OPENABLE = 1 << 10, /* a listener may be configured so that it needs no token there (and no audit) */
-    /* A listener may be configured so that these need no token; unlike metrics they are audited. */
+    /* A listener may be configured so that these need no token there, and no audit. */
+    ROUTE_OPEN_METRICS = 1 << 10,
+    ROUTE_OPEN_IN_FLIGHT = 1 << 13,
+    ROUTE_OPENABLE = ROUTE_OPEN_METRICS | ROUTE_OPEN_IN_FLIGHT,
+    /* So that these need no token, but are audited. */
     ROUTE_OPEN_REKEY = 1 << 20,
     ROUTE_OPEN_ROOT = 1 << 21,
     ROUTE_WRAPPING = 1 << 12, /* about a wrapping token, which is looked at before the caller is: see wrapping.h */
@@ -101,6 +104,11 @@ struct engine {
     /* A new mount: req->mount is it; data is what the caller sent as `options`. */
     int (*mounted)(struct request *req);
     /*
+     * options.version of the mount was raised: converts some of its data, a little at a time, so that nobody waits for
+     * it; ret_more: there is more. Meanwhile req->mount->is_upgrading is set, and the engine's routes must say so.
+     */
+    int (*upgrade)(struct request *req, bool *ret_more);
+    /*
      * Takes back what a lease stands for. data is what lease_begin() was given. Runs on a pool thread, may be called
      * more than once, also for what was never made: "it is not there" is OK. Other codes: it will be tried again.
      */
@@ -158,6 +166,8 @@ int mount_list(struct request *req, const char *dir, json_t **ret_names) MUST_CH
 /* The first `limit` (0: all) of those that come after a name (NULL: from the first); needs memory for no more. */
 int mount_list_page(struct request *req, const char *dir, const char *after, size_t limit,
                     json_t **ret_names) MUST_CHECK;
+/* At most max of them, whichever come first; what it costs does not grow with the directory. */
+int mount_list_some(struct request *req, const char *dir, size_t max, json_t **ret_names) MUST_CHECK;
 
 /*
  * Now, in nanoseconds since 1970, as the cluster counts: what decides when something ends, and is shown with it. It

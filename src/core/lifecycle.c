@@ -81,6 +81,7 @@ static void work_at_activation(void *arg)
     snapshot_abandon_old(core, epoch);
     seal_auto_renew(core, epoch);
     mount_finish_tainted(core, epoch);
+    mount_finish_upgrades(core, epoch);
 }
 
 /* Under the mutex, which is let go while the devices are opened. */

@@ -24,6 +24,7 @@ struct server {
     struct server_options options;
     struct config *config;
     struct core_options core_options;
+    json_t *sanitized; /* the configuration, to be shown */
     struct core *core;
     struct gateway *gateway;
     char data_dir[4096];
@@ -139,6 +140,8 @@ static void fill_core_options(struct server *server)
     server->core_options.retry_join = config->retry_join;
     server->core_options.drain_ms = (int)config->drain_s * 1000;
     server->core_options.dev_mode = server->options.dev;
+    server->sanitized = config_sanitized(config);
+    server->core_options.sanitized_config = server->sanitized;
 }
 
 /* ---- Starting ---- */
@@ -299,6 +302,7 @@ int server_main(int argc, char **argv, const struct engine *const *engines,
     if (server.config != NULL)
         stop(&server);
     config_free(server.config);
+    json_decref(server.sanitized);
     server_options_free(&server.options);
     return rc == OK ? 0 : 1;
 }

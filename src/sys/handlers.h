@@ -48,6 +48,13 @@ int sys_ha_status(struct request *req);
 /* metrics.c */
 int sys_metrics(struct request *req);
 
+/* state.c */
+int sys_in_flight(struct request *req);
+int sys_config_sanitized(struct request *req);
+
+/* host_info.c */
+int sys_host_info(struct request *req);
+
 /* mounts.c */
 int sys_mounts_list(struct request *req);
 int sys_mounts_read(struct request *req);
@@ -132,6 +139,17 @@ int sys_leases_revoke_prefix(struct request *req);
 int sys_leases_revoke_force(struct request *req);
 extern const struct field sys_lease_fields[];
 
+/* leases_failing.c */
+int sys_leases_failing(struct request *req);
+int sys_leases_count(struct request *req);
+int sys_leases_tidy(struct request *req);
+extern const struct field sys_leases_failing_fields[];
+
+/* counters.c */
+int sys_counters_tokens(struct request *req);
+int sys_counters_entities(struct request *req);
+int sys_counters_requests(struct request *req);
+
 /* wrapping.c */
 int sys_wrapping_wrap(struct request *req);
 int sys_wrapping_lookup(struct request *req);
@@ -152,6 +170,19 @@ int sys_audit_header_read(struct request *req);
 int sys_audit_header_write(struct request *req);
 int sys_audit_header_delete(struct request *req);
 extern const struct field sys_audit_header_fields[];
+
+/* cors.c */
+int sys_cors_read(struct request *req);
+int sys_cors_write(struct request *req);
+int sys_cors_delete(struct request *req);
+extern const struct field sys_cors_fields[];
+
+/* ui_headers.c */
+int sys_ui_headers_list(struct request *req);
+int sys_ui_header_read(struct request *req);
+int sys_ui_header_write(struct request *req);
+int sys_ui_header_delete(struct request *req);
+extern const struct field sys_ui_header_fields[];
 
 /* snapshot.c */
 int sys_snapshot_save(struct request *req);

@@ -37,7 +37,8 @@ INDEXES = {"raft_committed_index", "raft_applied_index"}
 
 # The headers that clients look at. Others (date, length) are the HTTP library's own.
 HEADERS = ["content-type", "cache-control", "strict-transport-security", "location", "x-vault-namespace", "allow", "retry-after",
-           "www-authenticate"]
+           "www-authenticate", "vary", "access-control-allow-origin", "access-control-allow-methods",
+           "access-control-allow-headers", "access-control-allow-credentials", "access-control-max-age"]
 
 
 @dataclasses.dataclass

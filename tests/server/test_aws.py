@@ -402,6 +402,39 @@ def test_revocation_is_never_given_up(root, faulty, faults):
     wait_for("the lease is gone", lambda: not faulty.is_leased(answer.lease_id))
 
 
+def test_what_cannot_be_revoked_time_and_again_is_counted_and_listed_and_tried_at_once_by_tidying(root, faulty, faults):
+    def failing(path="sys/leases", **query):
+        return root.read(path, type="irrevocable", **query).ok(200)
+    answers = [faulty.creds().ok(200) for _ in range(3)]
+    ids = sorted(answer.lease_id for answer in answers[:2])
+    faults.is_down = True
+    for lease_id in ids:
+        for _ in range(6):
+            assert root.write("sys/leases/revoke", lease_id=lease_id, sync=True).status == 400
+    accessor = root.read(f"sys/mounts/{faulty.path}").data["accessor"]
+    assert failing("sys/leases/count").data == {"lease_count": 2, "counts": {accessor: 2}}
+    listed = failing().data
+    assert listed["lease_count"] == 2 and sorted(one["lease_id"] for one in listed["leases"]) == ids
+    assert {one["mount_id"] for one in listed["leases"]} == {accessor} and all(one["error"] for one in listed["leases"])
+    cut = failing(limit=1)
+    assert len(cut.data["leases"]) == 1 and cut.warnings
+    faults.is_down = False
+    root.write("sys/leases/tidy").ok(202)  # the next attempt by itself would be in a quarter of a minute at the soonest
+    wait_for("both are gone", lambda: not any(map(faulty.is_leased, ids)), timeout=10)
+    assert failing("sys/leases/count").data == {"lease_count": 0, "counts": {}}
+    assert faulty.is_leased(answers[2].lease_id)
+
+
+def test_what_is_forgotten_by_force_is_not_counted_any_more(root, faulty, faults):
+    answer = faulty.creds().ok(200)
+    faults.is_down = True
+    for _ in range(6):
+        assert root.write("sys/leases/revoke", lease_id=answer.lease_id, sync=True).status == 400
+    assert root.read("sys/leases/count", type="irrevocable").data["lease_count"] == 1
+    root.write(f"sys/leases/revoke-force/{faulty.path}").ok(204)
+    assert root.read("sys/leases/count", type="irrevocable").data["lease_count"] == 0
+
+
 def test_forced_revocation_forgets_what_cannot_be_revoked(root, faulty, faults):
     answer = faulty.creds().ok(200)
     faults.is_down = True

@@ -70,3 +70,14 @@ def test_revoking_may_be_only_queued(root, unique, login):
     client = login()
     assert root.write(f"sys/leases/revoke-prefix/auth/{unique}", sync=False).status == 202
     wait_for("the token is dead", lambda: not is_alive(client), timeout=5)
+
+
+def test_service_tokens_are_counted_and_batch_tokens_are_not(root):
+    def count():
+        return root.read("sys/internal/counters/tokens").ok(200).data["counters"]["service_tokens"]["total"]
+    before = count()
+    made = [root.write("auth/token/create", ttl="1h").ok(200).auth["client_token"] for _ in range(3)]
+    root.write("auth/token/create", ttl="1h", type="batch", policies=["default"]).ok(200)
+    assert count() == before + 3
+    root.write("auth/token/revoke", token=made[0]).ok(204)
+    assert count() == before + 2

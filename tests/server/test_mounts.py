@@ -60,7 +60,6 @@ def test_a_mount_is_tuned(root, unique):
     tune = root.read(f"sys/mounts/{unique}/tune").ok(200).data
     assert (tune["default_lease_ttl"], tune["max_lease_ttl"], tune["description"]) == (7200, 10800, "tuned")
     root.write(f"sys/mounts/{unique}/tune", default_lease_ttl="system").ok(204)
-    # The system's own default is longer than this mount's maximum, which then holds.
     assert root.read(f"sys/mounts/{unique}").data["config"]["default_lease_ttl"] == 0
     root.write(f"sys/mounts/{unique}/tune", default_lease_ttl="5h").refused(400)
 
@@ -103,3 +102,30 @@ def test_hvac_mounts_and_unmounts(server, unique):
     system.enable_auth_method("approle", path=unique)
     assert f"{unique}/" in system.list_auth_methods()["data"]
     system.disable_auth_method(unique)
+
+
+@pytest.mark.coffer_only
+@pytest.mark.parametrize("config", [{"listing_visibility": {"a": 1}}, {"listing_visibility": 5}, {"max_lease_ttl": -1},
+                                    {"audit_non_hmac_request_keys": [{"a": 1}]}, {"default_lease_ttl": []},
+                                    {"passthrough_request_headers": {"a": "b"}}, {"user_lockout_config": 5}])
+def test_settings_of_a_wrong_kind_are_refused_whenever_they_are_given(root, unique, config):
+    root.write(f"sys/auth/{unique}", type="userpass", config=config).refused(400)
+    root.write(f"sys/auth/{unique}", type="userpass").ok(204)
+    before = root.read(f"sys/auth/{unique}").ok(200).data
+    root.request("POST", f"sys/auth/{unique}/tune", body=config).refused(400)
+    assert root.read(f"sys/auth/{unique}").ok(200).data == before
+
+
+@pytest.mark.coffer_only
+def test_a_mount_is_tuned_at_its_own_path_only(root, unique):
+    root.write(f"sys/mounts/{unique}", type="kv").ok(204)
+    root.write(f"sys/mounts/{unique}/below/tune", description="x").refused(400)
+    root.read(f"sys/mounts/{unique}/below/tune").refused(400)
+
+
+def test_a_secret_says_the_default_that_was_set_last(root, unique):
+    root.write(f"sys/mounts/{unique}", type="kv", config={"max_lease_ttl": "1h"}).ok(204)
+    root.write(f"{unique}/a", x="1").ok(204)
+    assert root.read(f"{unique}/a").json["lease_duration"] == 2764800
+    root.write(f"sys/mounts/{unique}/tune", default_lease_ttl="10m").ok(204)
+    assert root.read(f"{unique}/a").json["lease_duration"] == 600

@@ -392,6 +392,8 @@ int lease_remove(struct request *req, const struct lease *lease)
         rc = expiry_unfile(req, lease->filed_s, 'l', lease->uid);
     if (rc == OK && *lease->token != '\0')
         rc = drop(req, token_path(req, lease));
+    if (rc == OK)
+        rc = lease_forget_failing(req, lease);
     return rc == OK ? drop(req, pending_path(req, lease)) : rc;
 }
 

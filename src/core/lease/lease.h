@@ -10,6 +10,7 @@
  *   lease/expiry/<day>/<minute>/<entry>  → lease id, or token hash: the order in which things end
  *   lease/token/<token hash>/<uid>       → lease id
  *   lease/pending/<uid>                  → lease id
+ *   lease/failing/<uid>                  → lease id: it could not be revoked LEASE_FAILING_ATTEMPTS times
  *
  * Only the leader revokes (expiry.c), from a cursor over that order: nothing is loaded at start.
  */
@@ -22,6 +23,8 @@
 
 #include "base/err.h"
 #include "core/request/request.h"
+
+#define LEASE_FAILING_ATTEMPTS 6
 
 enum lease_state { LEASE_PENDING = 1, LEASE_ACTIVE, LEASE_REVOKING };
 
@@ -92,6 +95,15 @@ int lease_revoke_now(struct core *core, const char *id, bool force, struct err *
 int lease_first_below(struct request *req, const char *prefix, const char **ret_id) MUST_CHECK;
 /* lease_revoke_now() for all of them; stops at the first that fails. Waits. */
 int lease_revoke_below(struct core *core, uint64_t epoch, const char *prefix, bool force, struct err *err) MUST_CHECK;
+
+/*
+ * Those that could not be revoked LEASE_FAILING_ATTEMPTS times or more, which are tried for ever all the same; at most
+ * `limit` of them, 0 for all. Ends at the first visit that is not OK, with its code.
+ */
+int lease_each_failing(struct request *req, size_t limit,
+                       int (*visit)(struct request *req, struct lease *lease, void *arg), void *arg) MUST_CHECK;
+/* Has the worker try them now, or the first thousand. */
+int lease_retry_failing(struct request *req) MUST_CHECK;
 
 /*
  * The order of expiry, for lease.c and token.c. kind: 'l' lease, 't' token, 'd' a directory of leases or tokens that

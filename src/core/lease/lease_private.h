@@ -15,6 +15,7 @@
 #define LEASE_ID_DIR      "lease/id/"
 #define LEASE_TOKEN_DIR   "lease/token/"
 #define LEASE_PENDING_DIR "lease/pending/"
+#define LEASE_FAILING_DIR "lease/failing/"
 #define EXPIRY_DIR        "lease/expiry/"
 
 /* The worker looks at least so often; what ends later than that need not wake it. */
@@ -36,6 +37,10 @@ int lease_refile(struct request *req, struct lease *lease, int64_t when_s) MUST_
 int lease_detach(struct request *req, struct lease *lease) MUST_CHECK;
 /* Marks it for revocation, filed under a time. */
 int lease_mark_revoking(struct request *req, struct lease *lease, int64_t when_s) MUST_CHECK;
+
+/* lease_failing.c: after an attempt that failed; and when the lease goes. */
+int lease_note_failing(struct request *req, const struct lease *lease) MUST_CHECK;
+int lease_forget_failing(struct request *req, const struct lease *lease) MUST_CHECK;
 
 /* The mount with that uuid as the transaction sees it; NULL when there is none. */
 const struct mount *lease_mount(struct request *req, const char *uuid);

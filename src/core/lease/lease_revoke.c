@@ -171,7 +171,8 @@ static int settle(struct request *req, void *arg)
     attempt->attempts = ++lease->attempts;
     attempt->due_s = lease->due_s;
     lease->error = err_text(&attempt->said);
-    return lease_mark_revoking(req, lease, lease_now_s(req) + pause_s);
+    rc = lease_note_failing(req, lease);
+    return rc == OK ? lease_mark_revoking(req, lease, lease_now_s(req) + pause_s) : rc;
 }
 
 static void log_outcome(const struct attempt *attempt)

@@ -47,6 +47,7 @@ static void read_mount(const struct core *core, const json_t *row, struct mount 
         .local = json_flag(row, "local", false),
         .seal_wrap = json_flag(row, "seal_wrap", false),
         .is_tainted = json_flag(row, "tainted", false),
+        .is_upgrading = json_flag(row, "upgrading", false),
     };
     ret->engine = engine_of(core, ret->path, ret->type);
 }
@@ -181,10 +182,8 @@ json_t *mount_info(const struct mount *mount)
 
 int64_t mount_default_ttl_s(const struct request *req, const struct mount *mount)
 {
-    int64_t ttl = mount != NULL && mount->default_lease_ttl_s > 0 ? mount->default_lease_ttl_s
-                                                                  : req->core->options.default_lease_ttl_s;
-    int64_t max = mount_max_ttl_s(req, mount);
-    return ttl < max ? ttl : max;
+    return mount != NULL && mount->default_lease_ttl_s > 0 ? mount->default_lease_ttl_s
+                                                           : req->core->options.default_lease_ttl_s;
 }
 
 int64_t mount_max_ttl_s(const struct request *req, const struct mount *mount)
@@ -234,16 +233,24 @@ int mount_delete(struct request *req, const char *path)
     return say(req, txn_delete(req->txn, below_mount(req, path)), "cannot delete from storage");
 }
 
-int mount_list_page(struct request *req, const char *dir, const char *after, size_t limit, json_t **ret_names)
+static const char *dir_below_mount(struct request *req, const char *dir)
 {
     const char *path = below_mount(req, dir);
     size_t len = strlen(path);
-    if (path[len - 1] != '/')
-        path = arena_printf(&req->arena, "%s/", path);
-    return say(req, txn_list(req->txn, path, after, limit, ret_names), "cannot list storage");
+    return path[len - 1] != '/' ? arena_printf(&req->arena, "%s/", path) : path;
+}
+
+int mount_list_page(struct request *req, const char *dir, const char *after, size_t limit, json_t **ret_names)
+{
+    return say(req, txn_list(req->txn, dir_below_mount(req, dir), after, limit, ret_names), "cannot list storage");
 }
 
 int mount_list(struct request *req, const char *dir, json_t **ret_names)
 {
     return mount_list_page(req, dir, NULL, 0, ret_names);
+}
+
+int mount_list_some(struct request *req, const char *dir, size_t max, json_t **ret_names)
+{
+    return say(req, txn_list_some(req->txn, dir_below_mount(req, dir), max, ret_names), "cannot list storage");
 }

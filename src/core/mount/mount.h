@@ -27,7 +27,8 @@ struct mount {
     json_t *options; /* object or NULL */
     json_t *config;  /* the rest of config, as given */
     bool local, seal_wrap;
-    bool is_tainted; /* being disabled: answers nothing but revocation */
+    bool is_tainted;   /* being disabled: answers nothing but revocation */
+    bool is_upgrading; /* its data is being converted: the engine's upgrade() */
 };
 
 struct mount_table;
@@ -55,10 +56,17 @@ int mount_enable(struct request *req, enum engine_kind kind, const char *path, c
 int mount_disable(struct request *req, enum engine_kind kind, const char *path) MUST_CHECK;
 /* A new leader: goes on with mounts whose disabling was cut short. Waits. */
 void mount_finish_tainted(struct core *core, uint64_t epoch);
+/*
+ * Converts the data of mounts whose options ask for another version of it, in small steps; a leader that dies amid it
+ * leaves a row that says so, which the next one goes on with. Waits.
+ */
+void mount_finish_upgrades(struct core *core, uint64_t epoch);
+/* The same on a thread of the pool. */
+void mount_upgrade_soon(struct core *core);
 int mount_tune(struct request *req, const struct mount *mount, const json_t *params) MUST_CHECK;
 /* Vault's MountInfo; a new reference. */
 json_t *mount_info(const struct mount *mount);
-/* The mount's own values or else the system's. */
+/* The mount's own values or else the system's. The default may be above the maximum, which bounds what is granted. */
 int64_t mount_default_ttl_s(const struct request *req, const struct mount *mount);
 int64_t mount_max_ttl_s(const struct request *req, const struct mount *mount);
 

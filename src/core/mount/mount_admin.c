@@ -4,15 +4,12 @@
  */
 #include <string.h>
 
-#include "base/duration.h"
 #include "base/failpoint.h"
 #include "base/json.h"
 #include "base/secret.h"
 #include "core/core_private.h"
 #include "core/mount/mount_private.h"
-#include "core/request/field.h"
 #include "core/request/request.h"
-#include "core/token/lockout.h"
 
 int mount_record_load(struct request *req, json_t **ret_record)
 {
@@ -90,118 +87,27 @@ const char *mount_record_in_the_way(const json_t *record, const char *path)
     return NULL;
 }
 
-/* Of a new mount, the sentence says which time was meant; when tuning, clients know it without. */
-static int refuse_ttl(struct request *req, const char *which, const json_t *value, bool is_new)
+/* All engines are built in, and of one version; but a plugin may be asked for by its name. */
+static int read_plugin(struct request *req, const json_t *params, const char **type)
 {
-    const char *text = json_is_string(value) ? json_string_value(value) : "";
-    if (is_new)
-        return fail(req, ERR_INVALID, "unable to parse %s TTL of %.64s: time: invalid duration \"%.64s\"", which, text,
-                    text);
-    return fail(req, ERR_INVALID, "time: invalid duration \"%.64s\"", text);
+    const json_t *config = json_object_get(params, "config");
+    const char *version = json_str(config, "plugin_version", "");
+    if (strcmp(*type, "plugin") == 0)
+        *type = json_str(params, "plugin_name", json_str(config, "plugin_name", ""));
+    if (**type == '\0')
+        return fail(req, ERR_INVALID, "plugin_name must be provided for plugin backend");
+    if (version[0] != '\0')
+        return fail(req, ERR_INVALID, "plugin not found in the catalog: %s, version=%.64s", *type, version);
+    return OK;
 }
 
-static int read_ttl(struct request *req, const json_t *config, const char *which, json_t *row, bool is_new)
+static int check_new_config(struct request *req, enum engine_kind kind, const json_t *config)
 {
-    const char *name = arena_printf(&req->arena, "%s_lease_ttl", which);
-    const json_t *value = json_object_get(config, name);
-    int64_t seconds = 0;
-    if (value == NULL || json_is_null(value) || (json_is_string(value) && json_string_length(value) == 0))
+    const json_t *flag = json_object_get(config, "force_no_cache");
+    if (flag == NULL || json_is_boolean(flag) || json_is_null(flag))
         return OK;
-    if (json_is_integer(value))
-        seconds = json_integer_value(value);
-    else if (!json_is_string(value) || (strcmp(json_string_value(value), "system") != 0 &&
-                                        duration_parse_s(json_string_value(value), &seconds) != OK))
-        seconds = -1;
-    if (seconds < 0 || seconds > DURATION_S_MAX)
-        return refuse_ttl(req, which, value, is_new);
-    json_object_set_new(row, name, json_integer(seconds));
-    return OK;
-}
-
-/* A default above the system's maximum is refused of a new mount; tuned to it, the maximum holds all the same. */
-static int read_ttls(struct request *req, const json_t *config, json_t *row, bool is_new)
-{
-    int rc = read_ttl(req, config, "default", row, is_new);
-    if (rc == OK)
-        rc = read_ttl(req, config, "max", row, is_new);
-    if (rc != OK)
-        return rc;
-    long long ttl = json_int(row, "default_lease_ttl", 0), max = json_int(row, "max_lease_ttl", 0);
-    long long of_system = req->core->options.max_lease_ttl_s;
-    if (max > 0 && ttl > max && !is_new)
-        return fail(req, ERR_INVALID,
-                    "backend max lease TTL of %lld would be less than backend default lease TTL of %lld", max, ttl);
-    if (max > 0 && ttl > max)
-        return fail(req, ERR_INVALID, "given default lease TTL greater than given max lease TTL");
-    if (max == 0 && ttl > of_system && is_new)
-        return fail(req, ERR_INVALID, "given default lease TTL greater than system max lease TTL of %lld", of_system);
-    return OK;
-}
-
-/* The settings that are kept as they were given, for those who read them (audit, listing, the UI). */
-static const struct {
-    const char *name;
-    bool is_list;
-} kept_settings[] = {
-    {"force_no_cache", false},     {"audit_non_hmac_request_keys", true}, {"audit_non_hmac_response_keys", true},
-    {"listing_visibility", false}, {"passthrough_request_headers", true}, {"allowed_response_headers", true},
-    {"token_type", false},
-};
-
-/* What is empty is as if it had never been set. */
-static int keep_setting(struct request *req, json_t *config, size_t i, json_t *value)
-{
-    const char *name = kept_settings[i].name;
-    json_t *kept = kept_settings[i].is_list ? field_to_list(value) : json_incref(value);
-    if (kept == NULL)
-        return fail(req, ERR_INVALID, "%s must be a list of strings", name);
-    bool is_empty =
-        json_is_string(kept) ? json_string_length(kept) == 0 : json_is_array(kept) && !json_array_size(kept);
-    if (is_empty)
-        json_object_del(config, name);
-    else
-        json_object_set(config, name, kept);
-    json_decref(kept);
-    return OK;
-}
-
-static bool is_one_of(const char *word, const char *const *words)
-{
-    while (*words != NULL && strcmp(word, *words) != 0)
-        words++;
-    return *words != NULL;
-}
-
-static int check_settings(struct request *req, const json_t *config)
-{
-    static const char *const visibilities[] = {"", "hidden", "unauth", NULL};
-    static const char *const types[] = {"", "default-service", "default-batch", "service", "batch", NULL};
-    const char *visibility = json_str(config, "listing_visibility", "");
-    if (!is_one_of(visibility, visibilities))
-        return fail(req, ERR_INVALID, "invalid listing_visibility %.64s", visibility);
-    if (!is_one_of(json_str(config, "token_type", ""), types))
-        return fail(req, ERR_INVALID, "invalid value for 'token_type'");
-    return OK;
-}
-
-static int read_settings(struct request *req, const json_t *params, json_t *row, bool is_new)
-{
-    int rc = OK;
-    json_t *config = json_map_at(row, "config");
-    if (config == NULL) {
-        config = json_object();
-        json_object_set_new(row, "config", config);
-    }
-    for (size_t i = 0; rc == OK && i < sizeof kept_settings / sizeof kept_settings[0]; i++) {
-        json_t *value = json_object_get(params, kept_settings[i].name);
-        if (value != NULL && !json_is_null(value))
-            rc = keep_setting(req, config, i, value);
-    }
-    if (rc == OK)
-        rc = check_settings(req, config);
-    if (rc == OK)
-        rc = lockout_tune(req, json_object_get(params, "user_lockout_config"), row);
-    return rc == OK ? read_ttls(req, params, row, is_new) : rc;
+    return fail(req, ERR_INVALID, "unable to convert given %s config information",
+                kind == ENGINE_AUTH ? "auth" : "mount");
 }
 
 /* "kv-v2" is kv with an option; and a version is for kv alone. */
@@ -265,7 +171,11 @@ int mount_enable(struct request *req, enum engine_kind kind, const char *path, c
         return fail(req, ERR_INVALID, "cannot mount \"%s\"", path);
     if (kind == ENGINE_AUTH)
         path = arena_printf(&req->arena, "auth/%s", path);
-    int rc = read_type(req, kind, type, params, options, &engine);
+    int rc = read_plugin(req, params, &type);
+    if (rc == OK)
+        rc = check_new_config(req, kind, json_object_get(params, "config"));
+    if (rc == OK)
+        rc = read_type(req, kind, type, params, options, &engine);
     if (rc == OK)
         rc = mount_record_load(req, &record);
     if (rc == OK)
@@ -277,7 +187,7 @@ int mount_enable(struct request *req, enum engine_kind kind, const char *path, c
         json_object_set(row, "options", options);
     json_object_set_new(row, "local", json_boolean(json_flag(params, "local", false)));
     json_object_set_new(row, "seal_wrap", json_boolean(json_flag(params, "seal_wrap", false)));
-    rc = read_settings(req, json_object_get(params, "config"), row, true);
+    rc = mount_read_settings(req, json_object_get(params, "config"), row, true);
     if (rc != OK)
         goto out;
     json_array_append(json_object_get(record, "mounts"), row);
@@ -332,29 +242,13 @@ int mount_init(struct request *req)
     return OK;
 }
 
-/* "" takes an option away; kv may go from version 1 to 2, not back. */
-static int tune_options(struct request *req, const struct mount *mount, const json_t *params, json_t *row)
+static int check_tuned_version(struct request *req, const struct mount *mount, const char *version)
 {
-    json_t *given = json_map_at(params, "options"), *value;
-    if (given == NULL)
+    if (version == NULL)
         return OK;
-    const char *now = json_str(mount->options, "version", "1"), *asked = json_str(given, "version", now), *key;
-    if (strcmp(mount->type, "kv") == 0 && strcmp(asked, "1") != 0 && strcmp(asked, "2") != 0)
-        return fail(req, ERR_INVALID, "invalid version provided: %.64s", asked);
-    if (strcmp(now, "2") == 0 && strcmp(asked, "1") == 0)
-        return fail(req, ERR_INVALID, "cannot downgrade mount from version 2");
-    if (strcmp(now, asked) != 0)
-        return fail(req, ERR_INVALID, "upgrading a mount from version %s to %s is not supported", now, asked);
-    json_t *options = mount->options != NULL ? json_deep_copy(mount->options) : json_object();
-    json_object_foreach(given, key, value)
-    {
-        if (json_is_string(value) && json_string_length(value) == 0)
-            json_object_del(options, key);
-        else
-            json_object_set(options, key, value);
-    }
-    json_object_set_new(row, "options", options);
-    return OK;
+    if (version[0] == '\0')
+        return fail(req, ERR_INVALID, "version \"\" is not a valid semantic version: malformed version: ");
+    return fail(req, ERR_INVALID, "plugin not found in the catalog: %s, version=%.64s", mount->type, version);
 }
 
 /* What is each token's own is as it is; only how it is audited may be said. */
@@ -368,7 +262,7 @@ static int check_tune(struct request *req, const struct mount *mount, const json
     if (strcmp(mount->path, "auth/token/") == 0 && json_object_get(params, "token_type") != NULL)
         return fail(req, ERR_INVALID, "'token_type' cannot be set for 'token' or 'ns_token' auth mounts");
     if (is_auth || !mount_is_protected(mount->path))
-        return OK;
+        return check_tuned_version(req, mount, json_str(params, "plugin_version", NULL));
     json_object_foreach((json_t *)params, name, value)
     {
         if (strncmp(name, "audit_non_hmac_", 15) != 0 && strcmp(name, "path") != 0)
@@ -393,9 +287,9 @@ int mount_tune(struct request *req, const struct mount *mount, const json_t *par
     }
     if (json_is_string(json_object_get(params, "description")))
         json_object_set(row, "description", json_object_get(params, "description"));
-    rc = tune_options(req, mount, params, row);
+    rc = mount_tune_options(req, mount, json_map_at(params, "options"), row);
     if (rc == OK)
-        rc = read_settings(req, params, row, false);
+        rc = mount_read_settings(req, params, row, false);
     if (rc != OK) {
         json_decref(record);
         return rc;

@@ -21,6 +21,14 @@ const char *mount_record_in_the_way(const json_t *record, const char *path);
 /* Revokes the leases below a mount's path, or has the tokens of its logins end. */
 int mount_revoke_given(struct core *core, uint64_t epoch, const char *path, struct err *err) MUST_CHECK;
 
+/* Takes over the settings that were given (times, visibility, headers …) into the row. ERR_INVALID. */
+int mount_read_settings(struct request *req, const json_t *params, json_t *row, bool is_new) MUST_CHECK;
+/*
+ * Takes over the options that were given into the row: "" takes one away. A version that is raised makes the row one
+ * that is being upgraded. ERR_INVALID.
+ */
+int mount_tune_options(struct request *req, const struct mount *mount, const json_t *given, json_t *row) MUST_CHECK;
+
 /* A mount that is tainted because it goes to another path. */
 struct mount_moving {
     const char *from, *to;

@@ -86,6 +86,7 @@ void request_forget(struct request *req)
     req->content_type = NULL;
     req->extra_flags = 0;
     req->has_reply = false;
+    req->begins_upgrade = false;
     req->lease_duration_s = 0;
     if (req->operation == OP_CREATE)
         req->operation = OP_UPDATE;
@@ -128,6 +129,7 @@ void request_free(struct request *req)
 {
     if (req == NULL)
         return;
+    in_flight_remove(req);
     request_forget(req);
     json_decref(req->data);
     free(req->owned);
@@ -144,6 +146,7 @@ void request_start(struct request *req)
     if (req->raw_path == NULL)
         req->raw_path = req->path;
     req->step = 0;
+    in_flight_add(req);
     request_run(req);
 }
 

@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -63,11 +64,15 @@ struct request {
     struct core *core;
     struct arena arena;
     char id[37];
-    int64_t started_ms; /* steady clock */
+    int64_t started_ms;            /* steady clock */
+    int64_t started_wall_ns;       /* of one from outside; for the eye */
+    LIST_ENTRY(request) in_flight; /* in_flight.h's */
+    bool is_in_flight;
     int64_t arrived_us; /* the same clock */
 
     /* From the listener. */
     enum operation operation;
+    const char *method;       /* of HTTP, or NULL: for the eye */
     const char *path;         /* canonical, without "/v1/": "aws/creds/my-role"; lists end in '/' */
     const char *raw_path;     /* as sent, without "/v1/", percent-encoded: only for redirects; NULL: path */
     const char *query;        /* as sent, or NULL: only for redirects */
@@ -84,7 +89,6 @@ struct request {
      * did not. Until `done`. NULL: a request without headers. */
     json_t *(*header_values)(const struct request *req, const char *name);
     bool is_head;
-    bool is_open;    /* the listener gives metrics to anybody */
     unsigned opened; /* which ROUTE_OPEN_… need no token there */
 
     /* From the steps. */
@@ -112,6 +116,7 @@ struct request {
     bool is_handled;     /* the handler was run */
     bool may_be_durable; /* what it writes may be in the log */
     bool expiry_changed; /* something ends sooner than the worker may know */
+    bool begins_upgrade; /* of a mount's data */
     bool is_plain;       /* the reply's data is the whole body, whatever the route says */
     json_t **owned;      /* references that go when the transaction goes */
     size_t n_owned;

@@ -27,7 +27,8 @@ static bool is_silent_path(struct request *req, const struct route *routes, cons
     size_t len = strlen(path);
     if (len > 0 && path[len - 1] == '/' && req->operation == OP_LIST)
         path = arena_printf(&req->arena, "%.*s", (int)len - 1, path);
-    return has_path(routes, path, ROUTE_LOCAL) && !has_path(routes, path, ROUTE_OPENABLE);
+    return has_path(routes, path, ROUTE_LOCAL) && has_path(routes, path, ROUTE_PLAIN | ROUTE_RESCUES) &&
+           !has_path(routes, path, ROUTE_OPENABLE);
 }
 
 enum step_result step_local(struct request *req)
@@ -47,7 +48,7 @@ enum step_result step_local(struct request *req)
         req->mount = sys;
         req->mount_relative = req->path + 4;
         req->captures = captures;
-        if ((route->flags & ROUTE_OPENABLE) && req->is_open)
+        if ((route->flags & ROUTE_OPENABLE & req->opened) != 0)
             req->extra_flags = ROUTE_UNAUTH | ROUTE_NO_AUDIT;
     } else {
         json_decref(captures);

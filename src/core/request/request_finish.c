@@ -130,6 +130,8 @@ enum step_result step_confirm(struct request *req)
     quotas_take_over(req);
     if (req->expiry_changed)
         core_wake_expiry(req->core);
+    if (req->begins_upgrade)
+        mount_upgrade_soon(req->core);
     return NEXT;
 }
 

@@ -111,6 +111,8 @@ int lockout_tune(struct request *req, const json_t *given, json_t *row)
     json_t *config = json_map_at(row, "config");
     if (given == NULL || json_is_null(given))
         return OK;
+    if (!json_is_object(given))
+        return fail(req, ERR_INVALID, "unable to convert given user lockout config information");
     if (!lockout_has(type))
         return fail(req, ERR_INVALID, "tuning of user lockout configuration for auth type \"%s\" not allowed", type);
     struct rules rules = rules_for(req, type, config);

@@ -152,6 +152,12 @@ static int no_accessor(struct request *req)
     return fail(req, ERR_INVALID, "1 error occurred:\n\t* invalid accessor\n\n");
 }
 
+int token_count(struct request *req, size_t *ret_n)
+{
+    int rc = txn_count(req->txn, "token/accessor/", ret_n);
+    return rc == OK ? OK : fail(req, rc, "%s", err_default_text(rc));
+}
+
 int token_lookup_accessor(struct request *req, const char *accessor, struct token **ret_token)
 {
     json_t *record;

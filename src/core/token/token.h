@@ -76,6 +76,8 @@ int token_create_login(struct request *req) MUST_CHECK;
 /* ERR_DENIED for one that is unknown, expired, malformed or used up. In req's arena and transaction. */
 int token_lookup(struct request *req, const char *client_token, struct token **ret_token) MUST_CHECK;
 int token_lookup_hash(struct request *req, const char *hash, struct token **ret_token) MUST_CHECK;
+/* How many service tokens there are: those that have an accessor. */
+int token_count(struct request *req, size_t *ret_n) MUST_CHECK;
 /* ERR_INVALID "invalid accessor". */
 int token_lookup_accessor(struct request *req, const char *accessor, struct token **ret_token) MUST_CHECK;
 /* Takes one use, if they are counted: ERR_DENIED when there is none left. */

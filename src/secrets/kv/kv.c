@@ -142,6 +142,8 @@ const struct route kv_v2_routes[] = {
 /* An empty or missing version is 1. A value that is none of both was refused when the mount was made. */
 static const struct route *routes_of(const struct request *req)
 {
+    if (req->mount->is_upgrading)
+        return kv_upgrading_routes;
     return strcmp(json_str(req->mount->options, "version", "1"), "2") == 0 ? kv_v2_routes : kv_v1_routes;
 }
 
@@ -170,4 +172,5 @@ const struct engine kv_engine = {
     .description = "key/value secret storage",
     .routes_of = routes_of,
     .mounted = mounted,
+    .upgrade = kv_upgrade,
 };

@@ -22,6 +22,10 @@
 
 extern const struct route kv_v1_routes[];
 extern const struct route kv_v2_routes[];
+extern const struct route kv_upgrading_routes[];
+
+/* Converts some of what version 1 has left: engine.h. */
+int kv_upgrade(struct request *req, bool *ret_more);
 
 /* Names in a directory of the storage, with the query's `after` and `limit`. ERR_NOTFOUND when there are none. */
 int kv_list(struct request *req, const char *dir, json_t **ret_names) MUST_CHECK;

@@ -197,6 +197,51 @@ static void test_pages(void **state)
     txn_free(txn);
 }
 
+static size_t count_in(struct txn *txn, const char *dir)
+{
+    size_t n = 0;
+    assert_int_equal(txn_count(txn, dir, &n), OK);
+    return n;
+}
+
+static void test_count(void **state)
+{
+    struct fixture *f = *state;
+    struct txn *txn = begin(f);
+    for (const char *const *path = (const char *const[]){"m/a", "m/b", "m/d/x", "m/d/y", NULL}; *path != NULL; path++)
+        put(txn, *path, "");
+    assert_int_equal(count_in(txn, "m/"), 3);
+    assert_int_equal(commit(f, txn), OK);
+    txn = begin(f);
+    put(txn, "m/a", "again");
+    put(txn, "m/new", "");
+    assert_int_equal(txn_delete(txn, "m/b"), OK);
+    assert_int_equal(count_in(txn, "m/"), 3);
+    assert_int_equal(count_in(txn, "m/d/"), 2);
+    assert_int_equal(count_in(txn, "m/nothing/"), 0);
+    txn_free(txn);
+}
+
+static void test_list_some(void **state)
+{
+    struct fixture *f = *state;
+    json_t *names;
+    struct txn *txn = begin(f);
+    for (int i = 0; i < 20; i++) {
+        char path[16];
+        snprintf(path, sizeof path, "m/%d", i);
+        put(txn, path, "");
+    }
+    assert_int_equal(commit(f, txn), OK);
+    txn = begin(f);
+    for (size_t max = 1; max <= 25; max += 4) {
+        assert_int_equal(txn_list_some(txn, "m/", max, &names), OK);
+        assert_int_equal(json_array_size(names), max < 20 ? max : 20);
+        json_decref(names);
+    }
+    txn_free(txn);
+}
+
 static void test_markers(void **state)
 {
     struct fixture *f = *state;
@@ -574,6 +619,8 @@ int main(void)
         TEST("a directory exists while something is in it", test_markers),
         TEST("a directory that is emptied and filled again in one transaction exists", test_markers_in_one),
         TEST("a new name in a directory that exists costs one record", test_blind_overwrite),
+        TEST("names are counted as they are listed", test_count),
+        TEST("some names are as many as were asked for, if there are so many", test_list_some),
         TEST("a tree is deleted with all that is below it", test_delete_tree),
         TEST("a tree is deleted in steps of so many records", test_delete_tree_in_steps),
         TEST("everything can be deleted, and nothing, too", test_delete_everything),
