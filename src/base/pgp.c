@@ -8,6 +8,7 @@
 #include "base/encoding.h"
 #include "base/json.h"
 #include "base/pgp_library.h"
+#include "base/pgp_packets.h"
 
 #define ARMOR "-----BEGIN PGP "
 
@@ -58,29 +59,42 @@ static size_t check_base64(const char *text, size_t len)
     return n % 4 == 0 ? len + 1 : len - n % 4;
 }
 
-/* What librnp reads: the binary form, or armored text as it is. */
-static int decode(const char *text, struct buf *ret, struct err *err)
+static int decode_base64(const char *text, struct buf *ret, struct err *err)
 {
-    size_t len = strlen(text), size;
-    if (len > PGP_KEY_TEXT_MAX)
-        return err_set(err, ERR_INVALID, "error parsing given PGP key: it is longer than %u bytes", PGP_KEY_TEXT_MAX);
-    if (strncmp(text + strspn(text, " \t\r\n"), ARMOR, strlen(ARMOR)) == 0) {
-        buf_puts(ret, text);
-        return OK;
-    }
-    size_t wrong = check_base64(text, len);
+    struct buf bare = BUF_INIT;
+    size_t len = strlen(text), wrong = check_base64(text, len);
     if (wrong <= len)
         return err_set(err, ERR_INVALID, "error decoding given PGP key: illegal base64 data at input byte %zu", wrong);
-    struct buf bare = BUF_INIT;
     for (size_t i = 0; i < len; i++)
         if (text[i] != '\r' && text[i] != '\n')
             buf_put_u8(&bare, (uint8_t)text[i]);
     buf_reserve(ret, bare.len / 4 * 3 + 3);
-    int rc = base64_decode(buf_str(&bare), ret->data, &size);
-    if (rc == OK)
-        ret->len = size;
+    int rc = base64_decode(buf_str(&bare), ret->data, &ret->len);
     buf_close(&bare);
     return rc == OK ? OK : err_set(err, ERR_INVALID, "error decoding given PGP key: it is no base64");
+}
+
+static int decode_armored(const char *text, struct buf *ret, struct err *err)
+{
+    struct buf base64 = BUF_INIT;
+    int rc = pgp_dearmor(text, &base64);
+    if (rc == OK)
+        rc = decode_base64(buf_str(&base64), ret, err);
+    else
+        rc = err_set(err, ERR_INVALID, "error parsing given PGP key: %s",
+                     rc == ERR_NOTFOUND ? "it is no PGP public key" : "there are several");
+    buf_close(&base64);
+    return rc;
+}
+
+/* The binary form. */
+static int decode(const char *text, struct buf *ret, struct err *err)
+{
+    if (strlen(text) > PGP_KEY_TEXT_MAX)
+        return err_set(err, ERR_INVALID, "error parsing given PGP key: it is longer than %u bytes", PGP_KEY_TEXT_MAX);
+    if (strncmp(text + strspn(text, " \t\r\n"), ARMOR, strlen(ARMOR)) == 0)
+        return decode_armored(text, ret, err);
+    return decode_base64(text, ret, err);
 }
 
 /* ---- The key ---- */
@@ -109,7 +123,6 @@ static int take_fingerprint(const char *list, char ret[PGP_FINGERPRINT_SIZE])
     return rc;
 }
 
-/* Of a private key that was given by mistake only the public part is taken. */
 static int import(struct recipient *recipient, const struct buf *bytes)
 {
     const struct pgp_library *rnp = recipient->rnp;
@@ -136,6 +149,8 @@ static int read_key(const char *text, struct recipient *ret, struct err *err)
     int rc = decode(text, &bytes, err);
     if (rc == OK && bytes.len == 0)
         rc = err_set(err, ERR_INVALID, "error parsing given PGP key: EOF");
+    if (rc == OK && pgp_packets_check(bytes.data, bytes.len, err) != OK)
+        rc = err_wrap(err, "error parsing given PGP key");
     if (rc == OK)
         rc = pgp_library_load(&ret->rnp, err);
     if (rc == OK && ret->rnp->rnp_ffi_create(&ret->ffi, RNP_KEYSTORE_GPG, RNP_KEYSTORE_GPG) != RNP_SUCCESS)

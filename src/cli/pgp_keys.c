@@ -5,39 +5,20 @@
 #include <string.h>
 
 #include "base/encoding.h"
+#include "base/pgp_packets.h"
 #include "cli/data_args.h"
 #include "cli/options.h"
 
 #define KEYBASE "keybase:"
 #define ARMOR   "-----BEGIN PGP "
-#define PUBLIC  "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 
-static const char *next_line(const char *line)
-{
-    line += strcspn(line, "\n");
-    return *line ? line + 1 : line;
-}
-
-static bool is_blank(const char *line)
-{
-    return line[strspn(line, " \t\r")] == '\n';
-}
-
-/* What stands between the headers and the checksum is base64 already. */
 static int take_armored(const char *path, const char *text, struct buf *ret)
 {
-    const char *line = strstr(text, PUBLIC);
+    int rc = pgp_dearmor(text, ret);
 
-    if (!line)
+    if (rc == ERR_NOTFOUND)
         return cli_mistake("%s holds no PGP public key: a private one, or a message", path);
-    line = next_line(line);
-    if (strstr(line, PUBLIC))
-        return cli_mistake("more than one key found in file %s", path);
-    while (*line && !is_blank(line))
-        line = next_line(line);
-    for (line = next_line(line); *line && *line != '=' && *line != '-'; line = next_line(line))
-        buf_put(ret, line, strcspn(line, " \t\r\n"));
-    return EXIT_OK;
+    return rc ? cli_mistake("more than one key found in file %s", path) : EXIT_OK;
 }
 
 /* The file as base64 without line ends; false when it is none. */

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import struct
 
 import pytest
 
@@ -160,11 +161,37 @@ def test_a_key_that_nothing_can_be_encrypted_to_is_refused(useless, node, kind):
     assert node.root.read(ATTEMPT).json["started"] is False
 
 
-def test_of_a_private_key_given_by_mistake_the_public_part_is_used(people, ann, node):
+def test_a_private_key_given_by_mistake_is_refused(ann, node):
     secret = base64.b64encode(ann.secret).decode()
-    result = node.api("PUT", "sys/init", secret_shares=1, secret_threshold=1, pgp_keys=[secret]).ok(200).json
-    node.api("PUT", "sys/unseal", key=opened(people, result)[0]).ok(200)
-    assert node.status()["sealed"] is False
+    node.api("PUT", "sys/init", secret_shares=1, secret_threshold=1, pgp_keys=[secret]).refused(400, "it is a private key")
+
+
+def packet(tag, body):
+    return bytes([0xc0 | tag, 255]) + struct.pack(">I", len(body)) + body
+
+
+def number(bits):
+    return struct.pack(">H", bits) + b"\xff" * ((bits + 7) // 8)
+
+
+HEAD = b"\x04" + struct.pack(">I", 1600000000)
+
+
+@pytest.mark.parametrize("key, text", [
+    (packet(6, HEAD + b"\x01" + number(8200) + number(17)), "a number of 8200 bits, where 8192 are the most"),
+    (packet(6, HEAD + b"\x01" + number(4096) + number(4096)), "a number of 4096 bits, where 32 are the most"),
+    (packet(6, HEAD + b"\x11" + number(2048) + number(2048)), "a number of 2048 bits, where 512 are the most"),
+    (packet(6, HEAD + b"\x16" + bytes(5000)), "its numbers are too large"),
+    (packet(6, b"\x06" + bytes(100)), "a key of version 6"),
+    (packet(6, HEAD + b"\x01" + number(2048) + number(17)) + packet(13, b"x") * 200, "more than 200 packets"),
+    (packet(13, b"x"), "it is no PGP public key"),
+    (packet(6, HEAD + b"\x01" + number(2048))[:-1], "it is damaged"),
+])
+def test_a_key_that_is_made_to_cost_much_is_refused_before_it_is_read(node, key, text):
+    node.api("PUT", "sys/init", secret_shares=1, secret_threshold=1,
+             pgp_keys=[base64.b64encode(key).decode()]).refused(400, f"{DAMAGED}: ")
+    node.api("PUT", "sys/init", secret_shares=1, secret_threshold=1,
+             root_token_pgp_key=base64.b64encode(key).decode()).refused(400, text)
 
 
 # ---- Rekeying ----
