@@ -114,7 +114,7 @@ int pgp_packets_check(const void *key, size_t len, struct err *err)
             return err_set(err, ERR_INVALID, "it has more than %d packets: export it without others' signatures",
                            PACKETS_MAX);
         if (!next_packet(&reader, &packet))
-            return err_set(err, ERR_INVALID, n == 0 ? "it is no PGP public key" : "it is damaged");
+            return err_set(err, ERR_INVALID, n == 0 && !reader.failed ? "it is no PGP public key" : "it is damaged");
         rc = check_packet(&packet, n == 0, err);
     }
     return rc;
