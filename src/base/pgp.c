@@ -145,12 +145,13 @@ static int import(struct recipient *recipient, const struct buf *bytes)
 static int read_key(const char *text, struct recipient *ret, struct err *err)
 {
     struct buf bytes = BUF_INIT;
+    struct err why = {0};
     *ret = (struct recipient){0};
     int rc = decode(text, &bytes, err);
     if (rc == OK && bytes.len == 0)
         rc = err_set(err, ERR_INVALID, "error parsing given PGP key: EOF");
-    if (rc == OK && pgp_packets_check(bytes.data, bytes.len, err) != OK)
-        rc = err_wrap(err, "error parsing given PGP key");
+    if (rc == OK && pgp_packets_check(bytes.data, bytes.len, &why) != OK)
+        rc = err_set(err, ERR_INVALID, "error parsing given PGP key: %s", err_text(&why));
     if (rc == OK)
         rc = pgp_library_load(&ret->rnp, err);
     if (rc == OK && ret->rnp->rnp_ffi_create(&ret->ffi, RNP_KEYSTORE_GPG, RNP_KEYSTORE_GPG) != RNP_SUCCESS)
