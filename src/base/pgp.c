@@ -9,8 +9,10 @@
 #include "base/json.h"
 #include "base/pgp_library.h"
 #include "base/pgp_packets.h"
+#include "base/secret.h"
 
-#define ARMOR "-----BEGIN PGP "
+#define ARMOR      "-----BEGIN PGP "
+#define STACK_SIZE (256 << 10) /* more than librnp uses; a thread of ours has 8 MB */
 
 /* A key that was read. Zeroed: none. */
 struct recipient {
@@ -210,6 +212,13 @@ static bool run(const struct recipient *recipient, rnp_key_handle_t key, rnp_inp
     return is_done;
 }
 
+/* librnp leaves what it has read in buffers on the stack, which nobody else would overwrite for long. */
+static void __attribute__((noinline)) wipe_stack(void)
+{
+    unsigned char left[STACK_SIZE];
+    secret_wipe(left, sizeof left);
+}
+
 static int encrypt(const struct recipient *recipient, rnp_key_handle_t key, const void *data, size_t len,
                    struct buf *ret, struct err *err)
 {
@@ -221,6 +230,7 @@ static int encrypt(const struct recipient *recipient, rnp_key_handle_t key, cons
     bool is_done = rnp->rnp_input_from_memory(&input, data, len, false) == RNP_SUCCESS &&
                    rnp->rnp_output_to_memory(&output, 0) == RNP_SUCCESS && run(recipient, key, input, output) &&
                    rnp->rnp_output_memory_get_buf(output, &message, &size, false) == RNP_SUCCESS;
+    wipe_stack();
     if (is_done)
         buf_put(ret, message, size);
     rnp->rnp_input_destroy(input);

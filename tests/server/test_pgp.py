@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import struct
+import time
 
 import pytest
 
@@ -210,6 +211,22 @@ def test_new_shares_are_encrypted_and_the_keys_are_told_by_their_fingerprints(pe
     assert (result["pgp_fingerprints"], result["backup"]) == ([ann.fingerprint, bob.fingerprint], False)
     assert opens_with(open_node, opened(people, result))
     open_node.root.read("sys/rekey/backup").refused(400, "no backed-up keys found")
+
+
+@pytest.mark.needs_root
+def test_what_was_encrypted_is_not_in_memory_afterwards(people, ann, bob, open_node):
+    result = rekeyed(open_node, secret_shares=2, secret_threshold=2, pgp_keys=[ann.text, bob.text])
+    shares = opened(people, result)
+    begun = open_node.root.write(ATTEMPT, pgp_key=bob.text).ok(200).json
+    open_node.keys = Keys(shares, 2, open_node.keys.root_token)
+    for share in shares:
+        done = open_node.root.write("sys/generate-root/update", key=share, nonce=begun["nonce"]).ok(200).json
+    token = people.decrypt(base64.b64decode(done["encoded_token"]))
+    for _ in range(20):
+        open_node.client().read("sys/health").ok(200)
+    time.sleep(0.5)
+    needles = [text.encode() for text in [*shares, token]] + [bytes.fromhex(share)[:-1] for share in shares]
+    assert not open_node.process.find_in_memory(needles)
 
 
 def test_a_backup_holds_the_messages_by_fingerprint_until_it_is_deleted(people, ann, bob, open_node):
