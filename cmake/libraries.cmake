@@ -24,3 +24,8 @@ add_library(h2o INTERFACE)
 target_include_directories(h2o SYSTEM INTERFACE ${H2O_INCLUDE})
 target_link_libraries(h2o INTERFACE ${H2O_LIBRARY} PkgConfig::OPENSSL Threads::Threads)
 find_library(CRYPT_LIBRARY crypt REQUIRED)
+# Its header alone: the library is loaded when it is needed (src/base/pgp_library.h).
+find_path(RNP_INCLUDE rnp/rnp.h)
+if(NOT RNP_INCLUDE)
+    message(FATAL_ERROR "rnp/rnp.h is needed (librnp-dev); deploy/install-deps.sh installs it")
+endif()

@@ -11,9 +11,9 @@
 set -eu
 
 BUILD_PACKAGES="build-essential cmake ninja-build pkg-config libuv1-dev libjansson-dev liblmdb-dev
-    libcurl4-openssl-dev libssl-dev libxml2-dev zlib1g-dev libcrypt-dev libcmocka-dev libyaml-dev"
+    libcurl4-openssl-dev libssl-dev libxml2-dev zlib1g-dev libcrypt-dev libcmocka-dev libyaml-dev librnp-dev"
 DEMO_PACKAGES="ca-certificates openssl python3 python3-venv"
-TEST_PACKAGES="curl haproxy iproute2 wrk tcpdump procps git clang libclang-rt-dev"
+TEST_PACKAGES="curl haproxy iproute2 wrk tcpdump procps git clang libclang-rt-dev gnupg"
 H2O_BUILD_PACKAGES="dpkg-dev libyaml-dev libwslay-dev zlib1g-dev"
 RAFT_LINE="0.22."     # others are refused at configure time: cmake/libraries.cmake says why
 H2O_VERSION="2.2.5"   # of Debian 12, the last Debian that has it

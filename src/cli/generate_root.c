@@ -9,6 +9,7 @@
 #include "cli/keys.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/pgp_keys.h"
 
 #define ATTEMPT     "sys/generate-root/attempt"
 #define OTP_MAX     128
@@ -26,7 +27,7 @@ static int print_status(struct cli *cli, const json_t *status)
 {
     struct table table;
     const char *encoded = json_str(status, "encoded_token", json_str(status, "encoded_root_token", ""));
-    const char *otp = json_str(status, "otp", "");
+    const char *otp = json_str(status, "otp", ""), *fingerprint = json_str(status, "pgp_fingerprint", "");
 
     table_init(&table, &cli->arena, 2);
     table_row(&table, "Nonce", json_str(status, "nonce", ""));
@@ -35,6 +36,8 @@ static int print_status(struct cli *cli, const json_t *status)
               cli_printf(cli, "%lld/%lld", (long long)json_int(status, "progress", 0),
                          (long long)json_int(status, "required", 0)));
     table_row(&table, "Complete", json_flag(status, "complete", false) ? "true" : "false");
+    if (*fingerprint)
+        table_row(&table, "PGP Fingerprint", fingerprint);
     if (*encoded)
         table_row(&table, "Encoded Token", encoded);
     if (*otp) {
@@ -55,15 +58,16 @@ static int show_status(struct cli *cli)
 
 static int begin(struct cli *cli)
 {
-    json_t *status, *body = json_object();
+    json_t *status, *body = cli_keep(cli, json_object());
+    int code;
 
-    option_into(cli, "otp", body, NULL);
-    option_into(cli, "pgp-key", body, NULL);
-    if (option_is_set(cli, "otp") && option_is_set(cli, "pgp-key")) {
-        json_decref(body);
+    if (option_is_set(cli, "otp") && option_is_set(cli, "pgp-key"))
         return cli_mistake("Error initializing: cannot specify both -otp and -pgp-key");
-    }
-    if (api_call(cli, "PUT", ATTEMPT, NULL, body, &status))
+    option_into(cli, "otp", body, NULL);
+    code = pgp_key_into(cli, "pgp-key", body, "pgp_key");
+    if (code)
+        return code;
+    if (api_call(cli, "PUT", ATTEMPT, NULL, json_incref(body), &status))
         return cli_fail(cli, "Error initializing root generation");
     return print_status(cli, status);
 }
@@ -185,7 +189,8 @@ static int operator_generate_root(struct cli *cli)
 static const struct option_def generate_root_options[] = {
     {"init", OPTION_FLAG, "Begin.", NULL, NULL},
     {"otp", OPTION_TEXT, "With -init and -decode: the one-time password.", NULL, NULL},
-    {"pgp-key", OPTION_TEXT, "With -init: a key to encrypt the token with; a server must support it.", NULL, NULL},
+    {"pgp-key", OPTION_TEXT, "With -init: a file with a PGP public key to encrypt the token to; there is no OTP then.",
+     NULL, NULL},
     {"generate-otp", OPTION_FLAG, "Print a one-time password.", NULL, NULL},
     {"decode", OPTION_TEXT, "Print the token out of what was told at the end; \"-\": it is on standard input.", NULL,
      NULL},
@@ -200,7 +205,7 @@ const struct command generate_root_commands[] = {
      "Makes a root token when enough unseal keys (recovery keys, where the server unseals itself) were given. KEY is "
      "one "
      "of them; \"-\" has it read from standard input, and without it it is asked for. The token is told XORed with a "
-     "one-time password.\n\n"
+     "one-time password, or encrypted to a PGP key: \"base64 -d | gpg --decrypt\" opens it then.\n\n"
      "$ coffer operator generate-root -init\n"
      "$ coffer operator generate-root\n"
      "$ coffer operator generate-root -decode=ENCODED -otp=OTP\n",

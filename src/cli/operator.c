@@ -7,6 +7,7 @@
 #include "cli/api.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/pgp_keys.h"
 #include "cli/prompt.h"
 #include "cli/seal_status.h"
 #include "cli/secret_reply.h"
@@ -97,7 +98,8 @@ static int print_init(struct cli *cli, const json_t *result)
                        (long long)shares, (long long)threshold, (long long)threshold, (long long)threshold);
 }
 
-/* What to ask for depends on who unseals: people, or the server itself. */
+/* What to ask for depends on who unseals: people, or the server itself. Of the rest, what was given goes along, so that
+ * the server says what is wrong. */
 static json_t *init_request(struct cli *cli, bool is_auto)
 {
     static const char *const people[][2] = {{"key-shares", "secret_shares"}, {"key-threshold", "secret_threshold"}};
@@ -114,15 +116,28 @@ static json_t *init_request(struct cli *cli, bool is_auto)
     return cli_keep(cli, asked);
 }
 
+static int add_pgp_keys(struct cli *cli, json_t *asked)
+{
+    int code = pgp_keys_into(cli, "pgp-keys", asked, "pgp_keys");
+
+    if (!code)
+        code = pgp_keys_into(cli, "recovery-pgp-keys", asked, "recovery_pgp_keys");
+    return code ? code : pgp_key_into(cli, "root-token-pgp-key", asked, "root_token_pgp_key");
+}
+
 static int operator_init(struct cli *cli)
 {
     json_t *seal, *asked, *reply, *result;
+    int code;
 
     if (option_flag(cli, "status"))
         return init_status(cli);
     if (api_call(cli, "GET", "sys/seal-status", NULL, NULL, &seal))
         return cli_fail(cli, "Error initializing");
     asked = init_request(cli, json_flag(seal, "recovery_seal", false));
+    code = add_pgp_keys(cli, asked);
+    if (code)
+        return code;
     if (api_call(cli, "PUT", "sys/init", NULL, json_incref(asked), &reply))
         return cli_fail(cli, "Error initializing");
     result = init_result(cli, reply, asked);
@@ -265,6 +280,9 @@ static const struct option_def init_options[] = {
     {"key-threshold", OPTION_NUMBER, "How many of them unseal. The default is 3.", "t", NULL},
     {"recovery-shares", OPTION_NUMBER, "How many recovery keys, when the server unseals itself.", NULL, NULL},
     {"recovery-threshold", OPTION_NUMBER, "How many of them are needed together.", NULL, NULL},
+    {"pgp-keys", OPTION_LIST, "Files with PGP public keys, one for each key: it is told encrypted to it.", NULL, NULL},
+    {"recovery-pgp-keys", OPTION_LIST, "The same for recovery keys.", NULL, NULL},
+    {"root-token-pgp-key", OPTION_TEXT, "A file with a PGP public key to encrypt the root token to.", NULL, NULL},
     {"status", OPTION_FLAG, "Only tell whether the server is initialized: exit code 0 yes, 2 no, 1 error.", NULL, NULL},
     {0},
 };
@@ -292,8 +310,10 @@ const struct command operator_commands[] = {
      "$ coffer operator unseal\n",
      NULL, 0, 0, 0},
     {"operator init", operator_init, "Initialize a new cluster", "",
-     "Makes the keys of a new cluster and prints them, once. On one node only: the others join.\n\n"
-     "$ coffer operator init -key-shares=5 -key-threshold=3\n",
+     "Makes the keys of a new cluster and prints them, once. On one node only: the others join. With -pgp-keys each "
+     "is printed encrypted to its holder's key: \"base64 -d | gpg --decrypt\" opens it.\n\n"
+     "$ coffer operator init -key-shares=5 -key-threshold=3\n"
+     "$ coffer operator init -key-shares=2 -key-threshold=2 -pgp-keys=ann.asc,bob.asc\n",
      init_options, 0, 0, COMMAND_FORMAT},
     {"operator unseal", operator_unseal, "Give one of the keys that unseal a server", "[KEY]",
      "Gives one key share. The server is unsealed when enough of them were given. Without KEY it is asked for, and "

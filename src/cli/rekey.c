@@ -6,6 +6,7 @@
 #include "cli/keys.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/pgp_keys.h"
 
 /* What -target stands for. */
 struct target {
@@ -48,6 +49,20 @@ static const char *yes_no(const json_t *status, const char *name)
     return json_flag(status, name, false) ? "true" : "false";
 }
 
+/* "[a b]". */
+static const char *fingerprints(struct cli *cli, const json_t *status)
+{
+    json_t *item;
+    size_t i;
+    const char *text = "[";
+
+    json_array_foreach(json_list_at(status, "pgp_fingerprints"), i, item)
+    {
+        text = cli_printf(cli, "%s%s%s", text, i ? " " : "", cli_text(item));
+    }
+    return cli_printf(cli, "%s]", text);
+}
+
 /* ---- How far it is ---- */
 
 static int print_status(struct cli *cli, const json_t *status)
@@ -67,6 +82,10 @@ static int print_status(struct cli *cli, const json_t *status)
         table_row(&table, "Verification Required", yes_no(status, "verification_required"));
         if (*nonce)
             table_row(&table, "Verification Nonce", nonce);
+        if (json_array_size(json_list_at(status, "pgp_fingerprints"))) {
+            table_row(&table, "PGP Fingerprints", fingerprints(cli, status));
+            table_row(&table, "Backup", yes_no(status, "backup"));
+        }
     }
     return output_table_or_value(cli, &table, status);
 }
@@ -99,18 +118,19 @@ static int show_status(struct cli *cli, const struct target *target, bool verifi
 
 static int begin(struct cli *cli, const struct target *target)
 {
-    json_t *status, *pgp_keys = option_list(cli, "pgp-keys"), *body = json_object();
+    json_t *status, *body = cli_keep(cli, json_object());
+    int code = pgp_keys_into(cli, "pgp-keys", body, "pgp_keys");
 
+    if (code)
+        return code;
     json_object_set_new(body, "secret_shares", json_integer(option_number(cli, "key-shares", 5)));
     json_object_set_new(body, "secret_threshold", json_integer(option_number(cli, "key-threshold", 3)));
     json_object_set_new(body, "require_verification", json_boolean(option_flag(cli, "verify")));
-    if (pgp_keys)
-        json_object_set(body, "pgp_keys", pgp_keys);
     if (option_flag(cli, "backup"))
         json_object_set_new(body, "backup", json_true());
-    if (api_call(cli, "PUT", path_of(cli, target, "init"), NULL, body, &status))
+    if (api_call(cli, "PUT", path_of(cli, target, "init"), NULL, json_incref(body), &status))
         return cli_fail(cli, "Error initializing rekey");
-    if (cli->format == FORMAT_TABLE && !option_flag(cli, "verify"))
+    if (cli->format == FORMAT_TABLE && !option_flag(cli, "verify") && !option_flag(cli, "backup"))
         fprintf(stderr,
                 "WARNING! The new keys are told once, in the answer to the last of the present ones, and are in\n"
                 "force at once: if that answer is lost, so are they. With -verify they are in force only when\n"
@@ -140,9 +160,17 @@ static void print_keys(const json_t *reply)
     printf("\n");
     json_array_foreach(json_list_at(reply, "keys_base64"), i, key)
     {
-        printf("Key %zu: %s\n", i + 1, cli_text(key));
+        const json_t *fingerprint = json_array_get(json_list_at(reply, "pgp_fingerprints"), i);
+
+        if (fingerprint)
+            printf("Key %zu fingerprint: %s; value: %s\n", i + 1, cli_text(fingerprint), cli_text(key));
+        else
+            printf("Key %zu: %s\n", i + 1, cli_text(key));
     }
     printf("\nOperation nonce: %s\n\n", json_str(reply, "nonce", ""));
+    if (json_flag(reply, "backup", false))
+        printf("The server keeps these keys, encrypted as they are, until \"coffer operator rekey -backup-delete\";\n"
+               "\"coffer operator rekey -backup-retrieve\" prints them.\n\n");
 }
 
 static int print_done(struct cli *cli, const struct target *target, const json_t *status, const json_t *reply)
@@ -243,7 +271,8 @@ static const struct option_def rekey_options[] = {
     {"target", OPTION_TEXT, "\"barrier\", the keys that unseal (the default), or \"recovery\".", NULL, NULL},
     {"verify", OPTION_FLAG, "With -init: the new keys must be given back. Else: what is given is one of them.", NULL,
      NULL},
-    {"pgp-keys", OPTION_LIST, "Keys to encrypt the new keys with; a server must support it.", NULL, NULL},
+    {"pgp-keys", OPTION_LIST, "Files with PGP public keys, one for each new key: it is told encrypted to it.", NULL,
+     NULL},
     {"backup", OPTION_FLAG, "With -pgp-keys: have the server keep the encrypted keys.", NULL, NULL},
     {"backup-retrieve", OPTION_FLAG, "Print the encrypted keys that were kept.", NULL, NULL},
     {"backup-delete", OPTION_FLAG, "Delete them.", NULL, NULL},

@@ -77,7 +77,8 @@ static int store_token(const char *token, struct err *err)
 int server_dev_prepare(const struct server_options *options, struct core *core, const char *api_addr, struct err *err)
 {
     json_t *keys;
-    int rc = seal_init(core, 1, 1, options->dev_root_token_id, &keys, err);
+    const struct seal_birth wish = {.shares = 1, .threshold = 1, .root_token = options->dev_root_token_id};
+    int rc = seal_init(core, &wish, &keys, err);
     if (rc != OK)
         return rc;
     const char *key = json_string_value(json_array_get(json_object_get(keys, "keys_base64"), 0));

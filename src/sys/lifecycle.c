@@ -14,8 +14,8 @@ const struct field sys_init_fields[] = {
     {"secret_shares", FIELD_INT, "How many shares the unseal key is split into."},
     {"secret_threshold", FIELD_INT, "How many of them unseal."},
     {"stored_shares", FIELD_INT, "Of older clients; without effect."},
-    {"pgp_keys", FIELD_LIST, "Keys to encrypt the shares with; not supported."},
-    {"root_token_pgp_key", FIELD_STRING, "A key to encrypt the root token with; not supported."},
+    {"pgp_keys", FIELD_LIST, "PGP public keys in base64, one a share: each share is told encrypted to its key."},
+    {"root_token_pgp_key", FIELD_STRING, "A PGP public key in base64, to encrypt the root token to."},
     {"recovery_shares", FIELD_INT, "Of an auto-unseal only."},
     {"recovery_threshold", FIELD_INT, "Of an auto-unseal only."},
     {"recovery_pgp_keys", FIELD_LIST, "Of an auto-unseal only."},
@@ -68,26 +68,19 @@ static int check_init(struct request *req)
     return rc;
 }
 
-/* Better refused than answered with shares in clear. */
-static int check_pgp(struct request *req)
-{
-    if (json_array_size(field_json(req, "pgp_keys")) > 0 || json_array_size(field_json(req, "recovery_pgp_keys")) > 0 ||
-        field_str(req, "root_token_pgp_key", "")[0] != '\0')
-        return fail(req, ERR_INVALID, "pgp_keys, recovery_pgp_keys and root_token_pgp_key are not supported");
-    return OK;
-}
-
 int sys_init_write(struct request *req)
 {
     struct err err = {0};
     json_t *result;
     const char *const *names = seal_is_auto(req->core) ? recovery_params : unseal_params;
     int rc = check_init(req);
-    if (rc == OK)
-        rc = check_pgp(req);
     if (rc != OK)
         return rc;
-    rc = seal_init(req->core, (int)field_int(req, names[0], 0), (int)field_int(req, names[1], 0), NULL, &result, &err);
+    const struct seal_birth wish = {.shares = (int)field_int(req, names[0], 0),
+                                    .threshold = (int)field_int(req, names[1], 0),
+                                    .pgp_keys = field_json(req, names[2]),
+                                    .root_token_pgp_key = field_str(req, "root_token_pgp_key", "")};
+    rc = seal_init(req->core, &wish, &result, &err);
     if (rc != OK)
         return fail_with(req, &err);
     reply_data(req, result);

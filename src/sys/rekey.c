@@ -16,8 +16,8 @@ const struct field sys_rekey_fields[] = {
     {"secret_threshold", FIELD_INT, "How many of them are needed together."},
     {"stored_shares", FIELD_INT, "Of older clients; without effect."},
     {"require_verification", FIELD_BOOL, "Whether the new key is in force only when enough new shares were given."},
-    {"pgp_keys", FIELD_LIST, "Keys to encrypt the shares with; not supported."},
-    {"backup", FIELD_BOOL, "Whether to keep the encrypted shares; not supported."},
+    {"pgp_keys", FIELD_LIST, "PGP public keys in base64, one a share: each share is told encrypted to its key."},
+    {"backup", FIELD_BOOL, "Whether to keep the encrypted shares, for who loses the answer."},
     {"nonce", FIELD_STRING, "For cancelling: which rekey is meant."},
     {0},
 };
@@ -30,7 +30,7 @@ const struct field sys_share_fields[] = {
 
 const struct field sys_root_token_fields[] = {
     {"otp", FIELD_STRING, "A one-time password of the token's length; without it one is made."},
-    {"pgp_key", FIELD_STRING, "A key to encrypt the token with; not supported."},
+    {"pgp_key", FIELD_STRING, "A PGP public key in base64: the token is told encrypted to it, and there is no OTP."},
     {0},
 };
 
@@ -43,7 +43,8 @@ const struct field sys_decode_token_fields[] = {
 static enum ceremony_kind kind_of(const struct request *req)
 {
     const char *path = req->mount_relative;
-    bool is_recovery = strncmp(path, "rekey-recovery-key/", 19) == 0 || strncmp(path, "rotate/recovery/", 16) == 0;
+    bool is_recovery = strncmp(path, "rekey-recovery-key/", 19) == 0 || strncmp(path, "rotate/recovery/", 16) == 0 ||
+                       strcmp(path, "rekey/recovery-key-backup") == 0;
     return is_recovery ? CEREMONY_RECOVERY_REKEY : CEREMONY_REKEY;
 }
 
@@ -52,15 +53,8 @@ int sys_rekey_status(struct request *req)
     return rekey_status(req, kind_of(req));
 }
 
-/* Better refused than answered with shares in clear. */
 int sys_rekey_init(struct request *req)
 {
-    bool has_pgp = json_array_size(field_json(req, "pgp_keys")) > 0;
-    if (field_bool(req, "backup", false) && !has_pgp)
-        return fail(req, ERR_INVALID,
-                    "cannot request a backup of the new keys without providing PGP keys for encryption");
-    if (has_pgp)
-        return fail(req, ERR_INVALID, "pgp_keys are not supported");
     return rekey_init(req, kind_of(req));
 }
 
@@ -89,16 +83,14 @@ int sys_rekey_verify_restart(struct request *req)
     return rekey_verify_restart(req, kind_of(req));
 }
 
-/* Only shares that PGP has encrypted are ever kept, and PGP is not supported: there are none. */
 int sys_rekey_backup_read(struct request *req)
 {
-    return fail(req, ERR_INVALID, "no backed-up keys found");
+    return rekey_backup_read(req, kind_of(req));
 }
 
 int sys_rekey_backup_delete(struct request *req)
 {
-    (void)req;
-    return OK;
+    return rekey_backup_delete(req, kind_of(req));
 }
 
 int sys_root_token_status(struct request *req)
@@ -108,8 +100,6 @@ int sys_root_token_status(struct request *req)
 
 int sys_root_token_init(struct request *req)
 {
-    if (field_str(req, "pgp_key", "")[0] != '\0')
-        return fail(req, ERR_INVALID, "pgp_key is not supported");
     return root_token_init(req);
 }
 

@@ -73,7 +73,7 @@ def test_mistakes_are_refused_in_words_that_clients_know(three):
     root, share = three.root, three.keys.shares[0]
     root.write(UPDATE, key=share, nonce="x").refused(400, "no root generation in progress")
     root.write(ATTEMPT, otp="short").refused(400, "OTP string has incorrect length")
-    root.write(ATTEMPT, pgp_key="key").refused(400, "pgp_key is not supported")
+    root.write(ATTEMPT, pgp_key="key").refused(400, "error decoding given PGP key")
     nonce = begin(three, otp=OTP)["nonce"]
     root.write(ATTEMPT, otp=OTP).refused(400, "root generation already in progress")
     root.write(UPDATE, nonce=nonce).refused(400, "'key' must be specified in request body as JSON")

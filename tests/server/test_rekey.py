@@ -92,7 +92,7 @@ def test_one_share_is_the_key_itself(three):
     ({"secret_shares": 0, "secret_threshold": 0}, "shares must be at least one"),
     ({"secret_shares": 256, "secret_threshold": 3}, "shares must be less than 256"),
     ({"secret_shares": 3, "secret_threshold": 2, "backup": True}, "cannot request a backup of the new keys without"),
-    ({"secret_shares": 1, "secret_threshold": 1, "pgp_keys": ["x"]}, "pgp_keys are not supported"),
+    ({"secret_shares": 1, "secret_threshold": 1, "pgp_keys": ["x"]}, "error decoding given PGP key"),
 ])
 def test_what_makes_no_sense_does_not_begin(three, options, sentence):
     three.root.write("sys/rekey/init", **options).refused(400, sentence)
@@ -293,7 +293,7 @@ def test_the_command_line_rekeys_and_verifies(three):
     assert "Success" in coffer("-backup-delete")
     assert "recovery rekeying not supported" in coffer("-status", "-target=recovery", code=2)
     assert "Unknown target: x" in coffer("-status", "-target=x", code=1)
-    assert "pgp_keys are not supported" in coffer("-init", "-n=1", "-t=1", "-pgp-keys=key.asc", code=2)
+    assert "The PGP key cannot be read" in coffer("-init", "-n=1", "-t=1", "-pgp-keys=key.asc", code=1)
 
 
 def test_keys_are_what_the_answer_says_when_it_is_read_by_a_program(three):

@@ -28,6 +28,7 @@ check() {
         hidden["raft.h"] = hidden["raft/uv.h"] = hidden["raft/fixture.h"] = "raft"
         hidden["lmdb.h"] = "storage raft"
         hidden["uv.h"] = "raft"
+        hidden["rnp/"] = "base"
     }
     # "src/secrets/aws/iam.c" and "secrets/aws/iam.h" are both of the layer secrets.
     function layer_of(path) {
@@ -94,6 +95,7 @@ self_test() {
     expect fails 'src/cli/read.c:2:#include "core/core.h"'
     expect fails 'src/core/request/request.c:2:#include <h2o.h>'
     expect fails 'src/core/request/request.c:2:#include <raft.h>'
+    expect fails 'src/core/seal/recipients.c:2:#include <rnp/rnp.h>'
     expect fails 'src/new/x.c:1:#include "base/err.h"'
     expect passes 'src/main.c:1:#include "secrets/aws/aws.h"'
     expect passes 'src/core/core.c:1:#include "config/hcl.h"'

@@ -18,6 +18,9 @@ void ceremony_free(struct ceremony *ceremony)
     shares_free(ceremony->given);
     shares_free(ceremony->verified);
     secret_free(ceremony->keys);
+    json_decref(ceremony->pgp_keys);
+    json_decref(ceremony->pgp_fingerprints);
+    json_decref(ceremony->backup);
     secret_wipe(ceremony, sizeof *ceremony);
     free(ceremony);
 }

@@ -33,7 +33,12 @@ struct ceremony {
     bool needs_verification;
     struct shares *verified; /* of it, once it was told; their nonce is the verification's; NULL before */
 
-    char otp[CEREMONY_OTP_SIZE]; /* of a root token */
+    char otp[CEREMONY_OTP_SIZE]; /* of a root token; "" when it is encrypted to a PGP key */
+
+    /* Who gets what is told (recipients.h), new references; NULL: it is told in clear. Of a root token, one. */
+    json_t *pgp_keys, *pgp_fingerprints;
+    bool keeps_backup;
+    json_t *backup; /* what is to be kept, once it was told and until that is committed */
 };
 
 /* ---- Under core->ceremony_mutex ---- */

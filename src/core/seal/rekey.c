@@ -9,11 +9,13 @@
 #include "base/secret.h"
 #include "core/core_private.h"
 #include "core/request/request.h"
+#include "core/seal/recipients.h"
+#include "core/seal/rekey_private.h"
 #include "core/seal/seal.h"
 #include "core/seal/seal_private.h"
 #include "core/seal/shares.h"
 
-static unsigned char *new_key_of(const struct ceremony *ceremony)
+unsigned char *rekey_new_key(const struct ceremony *ceremony)
 {
     return ceremony->keys + BARRIER_KEY_SIZE;
 }
@@ -24,7 +26,7 @@ static bool has_shares(const struct request *req, enum ceremony_kind kind)
     return kind == CEREMONY_RECOVERY_REKEY || !seal_is_auto(req->core);
 }
 
-static int check_kind(struct request *req, enum ceremony_kind kind)
+int rekey_check_kind(struct request *req, enum ceremony_kind kind)
 {
     if (kind == CEREMONY_RECOVERY_REKEY && !seal_is_auto(req->core))
         return fail(req, ERR_INVALID, "recovery rekeying not supported");
@@ -37,10 +39,11 @@ static json_t *describe(const struct ceremony *ceremony, const json_t *seal)
 {
     bool runs = ceremony != NULL;
     json_t *status =
-        json_pack("{s:s, s:b, s:i, s:i, s:i, s:I, s:n, s:b, s:b}", "nonce", runs ? shares_nonce(ceremony->given) : "",
+        json_pack("{s:s, s:b, s:i, s:i, s:i, s:I, s:O?, s:b, s:b}", "nonce", runs ? shares_nonce(ceremony->given) : "",
                   "started", runs, "t", runs ? ceremony->threshold : 0, "n", runs ? ceremony->shares : 0, "progress",
                   runs ? shares_count(ceremony->given) : 0, "required", (json_int_t)json_int(seal, "threshold", 0),
-                  "pgp_fingerprints", "backup", 0, "verification_required", runs && ceremony->needs_verification);
+                  "pgp_fingerprints", runs ? ceremony->pgp_fingerprints : NULL, "backup",
+                  runs && ceremony->keeps_backup, "verification_required", runs && ceremony->needs_verification);
     if (runs && ceremony->verified != NULL)
         json_object_set_new(status, "verification_nonce", json_string(shares_nonce(ceremony->verified)));
     return status;
@@ -49,7 +52,7 @@ static json_t *describe(const struct ceremony *ceremony, const json_t *seal)
 int rekey_status(struct request *req, enum ceremony_kind kind)
 {
     json_t *seal;
-    int rc = check_kind(req, kind);
+    int rc = rekey_check_kind(req, kind);
     if (rc == OK)
         rc = ceremony_seal(req, &seal);
     if (rc != OK)
@@ -61,45 +64,92 @@ int rekey_status(struct request *req, enum ceremony_kind kind)
     return OK;
 }
 
-static json_t *describe_verification(const struct ceremony *ceremony)
+/* ---- Beginning and giving up ---- */
+
+/* What a request wishes the new key to be. */
+struct wish {
+    int shares, threshold;
+    bool needs_verification, keeps_backup;
+    json_t *pgp_keys;         /* borrowed; NULL for none */
+    json_t *pgp_fingerprints; /* a new reference, likewise */
+};
+
+static struct wish read_wish(const struct request *req, bool splits)
 {
-    const struct shares *verified = ceremony->verified;
-    return json_pack("{s:s, s:b, s:i, s:i, s:i}", "nonce", verified != NULL ? shares_nonce(verified) : "", "started",
-                     verified != NULL, "t", ceremony->threshold, "n", ceremony->shares, "progress",
-                     verified != NULL ? shares_count(verified) : 0);
+    json_t *pgp_keys = field_json(req, "pgp_keys");
+    return (struct wish){.shares = splits ? (int)field_int(req, "secret_shares", 0) : 1,
+                         .threshold = splits ? (int)field_int(req, "secret_threshold", 0) : 1,
+                         .needs_verification = field_bool(req, "require_verification", false),
+                         .keeps_backup = field_bool(req, "backup", false),
+                         .pgp_keys = json_array_size(pgp_keys) > 0 ? pgp_keys : NULL};
 }
 
-/* ---- Beginning and giving up ---- */
+/* Whoever could not be encrypted to is found out now, and not when the last share was given. */
+static int check_pgp(struct request *req, bool splits, struct wish *wish)
+{
+    struct err err = {0};
+    if (wish->keeps_backup && wish->pgp_keys == NULL)
+        return fail(req, ERR_INVALID,
+                    "cannot request a backup of the new keys without providing PGP keys for encryption");
+    if (wish->pgp_keys == NULL)
+        return OK;
+    if (!splits)
+        return fail(req, ERR_INVALID,
+                    "PGP key encryption not supported when rekeying the barrier key with recovery keys");
+    if (json_array_size(wish->pgp_keys) != (size_t)wish->shares)
+        return fail(req, ERR_INVALID, "incorrect number of PGP keys for rekey");
+    int rc = recipients_read(wish->pgp_keys, &wish->pgp_fingerprints, &err);
+    if (rc != OK)
+        err_wrap(&err, "invalid rekey seal configuration");
+    else if ((rc = recipients_check(wish->pgp_keys, &err)) != OK)
+        err_wrap(&err, "failed to encrypt shares");
+    return rc == OK ? OK : fail_with(req, &err);
+}
+
+static int check_wish(struct request *req, bool splits, struct wish *wish)
+{
+    struct err err = {0};
+    if (shares_check("invalid rekey seal configuration: ", false, wish->shares, wish->threshold, &err) != OK)
+        return fail_with(req, &err);
+    if (wish->needs_verification && !splits)
+        return fail(req, ERR_INVALID,
+                    "requiring verification not supported when rekeying the barrier key with recovery keys");
+    return check_pgp(req, splits, wish);
+}
+
+/* Under the mutex. */
+static int start(struct request *req, enum ceremony_kind kind, const struct wish *wish)
+{
+    if (ceremony_find(req, kind) != NULL)
+        return fail(req, ERR_INVALID, "rekey already in progress");
+    struct ceremony *ceremony = ceremony_begin(req, kind);
+    ceremony->shares = wish->shares;
+    ceremony->threshold = wish->threshold;
+    ceremony->needs_verification = wish->needs_verification;
+    ceremony->keeps_backup = wish->keeps_backup;
+    ceremony->pgp_keys = json_incref(wish->pgp_keys);
+    ceremony->pgp_fingerprints = json_incref(wish->pgp_fingerprints);
+    return OK;
+}
 
 static int begin(struct request *req, enum ceremony_kind kind)
 {
     bool splits = has_shares(req, kind);
-    int shares = splits ? (int)field_int(req, "secret_shares", 0) : 1;
-    int threshold = splits ? (int)field_int(req, "secret_threshold", 0) : 1;
-    struct err err = {0};
-    if (shares_check("invalid rekey seal configuration: ", false, shares, threshold, &err) != OK)
-        return fail_with(req, &err);
-    bool needs_verification = field_bool(req, "require_verification", false);
-    if (needs_verification && !splits)
-        return fail(req, ERR_INVALID,
-                    "requiring verification not supported when rekeying the barrier key with recovery keys");
-    pthread_mutex_lock(&req->core->ceremony_mutex);
-    struct ceremony *ceremony = ceremony_find(req, kind);
-    int rc = ceremony != NULL ? fail(req, ERR_INVALID, "rekey already in progress") : OK;
+    struct wish wish = read_wish(req, splits);
+    int rc = check_wish(req, splits, &wish);
     if (rc == OK) {
-        ceremony = ceremony_begin(req, kind);
-        ceremony->shares = shares;
-        ceremony->threshold = threshold;
-        ceremony->needs_verification = needs_verification;
+        pthread_mutex_lock(&req->core->ceremony_mutex);
+        rc = start(req, kind, &wish);
+        pthread_mutex_unlock(&req->core->ceremony_mutex);
     }
-    pthread_mutex_unlock(&req->core->ceremony_mutex);
+    json_decref(wish.pgp_fingerprints);
     return rc;
 }
 
 int rekey_init(struct request *req, enum ceremony_kind kind)
 {
     json_t *seal;
-    int rc = check_kind(req, kind);
+    int rc = rekey_check_kind(req, kind);
     if (rc == OK)
         rc = ceremony_seal(req, &seal);
     if (rc != OK)
@@ -112,7 +162,7 @@ int rekey_init(struct request *req, enum ceremony_kind kind)
 int rekey_cancel(struct request *req, enum ceremony_kind kind)
 {
     const char *nonce = field_str(req, "nonce", "");
-    int rc = check_kind(req, kind);
+    int rc = rekey_check_kind(req, kind);
     if (rc != OK)
         return rc;
     pthread_mutex_lock(&req->core->ceremony_mutex);
@@ -127,22 +177,39 @@ int rekey_cancel(struct request *req, enum ceremony_kind kind)
 
 /* ---- The new key ---- */
 
-/* Puts it in force. Without the mutex: it waits for the log. */
-static int put_in_force(struct request *req, enum ceremony_kind kind, const struct ceremony *ceremony)
+struct change {
+    enum ceremony_kind kind;
+    struct seal_renewal renewal;
+    const json_t *backup; /* or NULL */
+};
+
+/* One entry of the log. */
+static int write_change(struct request *req, void *arg)
+{
+    struct change *change = arg;
+    int rc = change->kind == CEREMONY_REKEY ? seal_write_unseal_key(req, &change->renewal)
+                                            : seal_write_recovery_key(req, &change->renewal);
+    if (rc == OK && change->backup != NULL)
+        rc = recipients_keep(req, change->kind == CEREMONY_RECOVERY_REKEY, change->backup);
+    return rc;
+}
+
+int rekey_put_in_force(struct request *req, enum ceremony_kind kind, const struct ceremony *ceremony)
 {
     struct core *core = req->core;
     struct err err = {0};
-    struct seal_renewal renewal = {.old_key = ceremony->keys,
-                                   .new_key = new_key_of(ceremony),
-                                   .shares = ceremony->shares,
-                                   .threshold = ceremony->threshold};
+    struct change change = {.kind = kind,
+                            .renewal = {.old_key = ceremony->keys,
+                                        .new_key = rekey_new_key(ceremony),
+                                        .shares = ceremony->shares,
+                                        .threshold = ceremony->threshold},
+                            .backup = ceremony->backup};
     (void)failpoint("rekey.before_commit");
     int rc;
     if (!has_shares(req, kind))
         rc = seal_auto_rekey(core, req->epoch, &err);
     else
-        rc = request_run_internal(
-            core, req->epoch, kind == CEREMONY_REKEY ? seal_write_unseal_key : seal_write_recovery_key, &renewal, &err);
+        rc = request_run_internal(core, req->epoch, write_change, &change, &err);
     (void)failpoint("rekey.after_commit");
     if (rc != OK)
         return fail_with(req, &err);
@@ -151,27 +218,67 @@ static int put_in_force(struct request *req, enum ceremony_kind kind, const stru
     return OK;
 }
 
-/* The answer to the last share: what nobody is told a second time. */
-static int tell(struct request *req, enum ceremony_kind kind, const struct ceremony *ceremony, json_t **ret_result)
+static int split(struct request *req, enum ceremony_kind kind, const struct ceremony *ceremony, json_t *hex,
+                 json_t *base64, struct err *err)
+{
+    if (!has_shares(req, kind))
+        return OK;
+    int rc = shares_tell(rekey_new_key(ceremony), ceremony->shares, ceremony->threshold, hex, base64, err);
+    if (rc == OK && recipients_encrypt(ceremony->pgp_keys, hex, base64, err) != OK)
+        rc = err_wrap(err, "failed to encrypt shares");
+    return rc;
+}
+
+/* The answer to the last share: what nobody is told a second time, unless a backup is kept. */
+static int tell(struct request *req, enum ceremony_kind kind, struct ceremony *ceremony)
 {
     struct err err = {0};
     json_t *hex = json_array(), *base64 = json_array();
-    int rc = has_shares(req, kind)
-                 ? shares_tell(new_key_of(ceremony), ceremony->shares, ceremony->threshold, hex, base64, &err)
-                 : OK;
-    *ret_result = json_pack("{s:s, s:b, s:o, s:o, s:n, s:b, s:b}", "nonce", shares_nonce(ceremony->given), "complete",
-                            1, "keys", hex, "keys_base64", base64, "pgp_fingerprints", "backup", 0,
-                            "verification_required", ceremony->needs_verification);
-    if (ceremony->verified != NULL)
-        json_object_set_new(*ret_result, "verification_nonce", json_string(shares_nonce(ceremony->verified)));
-    return rc == OK ? OK : fail_with(req, &err);
+    const char *nonce = shares_nonce(ceremony->given);
+    int rc = split(req, kind, ceremony, hex, base64, &err);
+    if (rc == OK && ceremony->keeps_backup)
+        ceremony->backup = recipients_backup(nonce, ceremony->pgp_fingerprints, base64);
+    json_t *result = json_pack("{s:s, s:b, s:o, s:o, s:O?, s:b, s:b}", "nonce", nonce, "complete", 1, "keys", hex,
+                               "keys_base64", base64, "pgp_fingerprints", ceremony->pgp_fingerprints, "backup",
+                               ceremony->keeps_backup, "verification_required", ceremony->needs_verification);
+    if (rc != OK) {
+        json_decref(result);
+        return fail_with(req, &err);
+    }
+    if (ceremony->needs_verification) {
+        ceremony->verified = shares_new();
+        json_object_set_new(result, "verification_nonce", json_string(shares_nonce(ceremony->verified)));
+    }
+    reply_data(req, result);
+    return OK;
 }
 
-/* Under the mutex. ret_taken: to be put in force now; NULL when shares are missing, or must be verified first. */
-static int take_share(struct request *req, enum ceremony_kind kind, const json_t *seal, struct ceremony **ret_taken)
+/* With verification: what is kept is kept before it is told. Without the mutex. */
+static int write_backup(struct request *req, void *arg)
+{
+    const struct change *change = arg;
+    return recipients_keep(req, change->kind == CEREMONY_RECOVERY_REKEY, change->backup);
+}
+
+static int keep_backup(struct request *req, enum ceremony_kind kind, const json_t *backup)
+{
+    struct err err = {0};
+    struct change change = {.kind = kind, .backup = backup};
+    int rc = request_run_internal(req->core, req->epoch, write_backup, &change, &err);
+    if (rc == OK)
+        return OK;
+    ceremony_cancel(req, kind);
+    return fail_with(req, &err);
+}
+
+/*
+ * Under the mutex. ret_taken: to be put in force now; NULL when shares are missing, or must be verified first. Then
+ * ret_backup: to be kept now, or NULL.
+ */
+static int take_share(struct request *req, enum ceremony_kind kind, const json_t *seal, struct ceremony **ret_taken,
+                      json_t **ret_backup)
 {
     bool is_enough;
-    json_t *result;
     struct ceremony *ceremony = ceremony_find(req, kind);
     if (ceremony == NULL)
         return fail(req, ERR_INVALID, "no %s rekey in progress", kind == CEREMONY_REKEY ? "barrier" : "recovery");
@@ -186,21 +293,24 @@ static int take_share(struct request *req, enum ceremony_kind kind, const json_t
             reply_data(req, describe(ceremony, seal));
         return rc;
     }
-    random_bytes(new_key_of(ceremony), BARRIER_KEY_SIZE);
-    if (ceremony->needs_verification)
-        ceremony->verified = shares_new();
-    else
+    random_bytes(rekey_new_key(ceremony), BARRIER_KEY_SIZE);
+    rc = tell(req, kind, ceremony);
+    if (rc != OK)
+        return rc;
+    if (!ceremony->needs_verification) {
         *ret_taken = ceremony_take(req, kind);
-    rc = tell(req, kind, ceremony, &result);
-    reply_data(req, result);
-    return rc;
+    } else {
+        *ret_backup = ceremony->backup;
+        ceremony->backup = NULL;
+    }
+    return OK;
 }
 
 int rekey_update(struct request *req, enum ceremony_kind kind)
 {
-    json_t *seal;
+    json_t *seal, *backup = NULL;
     struct ceremony *taken = NULL;
-    int rc = check_kind(req, kind);
+    int rc = rekey_check_kind(req, kind);
     if (rc == OK)
         rc = ceremony_check_fields(req);
     if (rc == OK)
@@ -208,102 +318,32 @@ int rekey_update(struct request *req, enum ceremony_kind kind)
     if (rc != OK)
         return rc;
     pthread_mutex_lock(&req->core->ceremony_mutex);
-    rc = take_share(req, kind, seal, &taken);
+    rc = take_share(req, kind, seal, &taken, &backup);
     pthread_mutex_unlock(&req->core->ceremony_mutex);
     if (rc == OK && taken != NULL)
-        rc = put_in_force(req, kind, taken);
+        rc = rekey_put_in_force(req, kind, taken);
+    if (rc == OK && backup != NULL)
+        rc = keep_backup(req, kind, backup);
+    json_decref(backup);
     ceremony_free(taken);
     json_decref(seal);
     return rc;
 }
 
-/* ---- Verifying that the new shares have arrived ---- */
+/* ---- What was kept ---- */
 
-int rekey_verify_status(struct request *req, enum ceremony_kind kind)
+int rekey_backup_read(struct request *req, enum ceremony_kind kind)
 {
-    int rc = check_kind(req, kind);
-    if (rc != OK)
-        return rc;
-    pthread_mutex_lock(&req->core->ceremony_mutex);
-    struct ceremony *ceremony = ceremony_find(req, kind);
-    if (ceremony != NULL)
-        reply_data(req, describe_verification(ceremony));
-    else
-        rc = fail(req, ERR_INVALID, "no rekey configuration found");
-    pthread_mutex_unlock(&req->core->ceremony_mutex);
-    return rc;
-}
-
-static void restart_verification(struct ceremony *ceremony)
-{
-    if (ceremony == NULL || ceremony->verified == NULL)
-        return;
-    shares_free(ceremony->verified);
-    ceremony->verified = shares_new();
-}
-
-int rekey_verify_restart(struct request *req, enum ceremony_kind kind)
-{
-    int rc = check_kind(req, kind);
-    if (rc != OK)
-        return rc;
-    pthread_mutex_lock(&req->core->ceremony_mutex);
-    restart_verification(ceremony_find(req, kind));
-    pthread_mutex_unlock(&req->core->ceremony_mutex);
-    return rekey_verify_status(req, kind);
-}
-
-static bool is_new_key(const struct ceremony *ceremony)
-{
-    unsigned char *key = secret_alloc(BARRIER_KEY_SIZE);
-    bool fits = shares_combine(ceremony->verified, key, NULL) == OK &&
-                secret_equal(key, new_key_of(ceremony), BARRIER_KEY_SIZE);
-    secret_free(key);
-    return fits;
-}
-
-/* Under the mutex; ret_taken as above. */
-static int take_new_share(struct request *req, enum ceremony_kind kind, struct ceremony **ret_taken)
-{
-    struct err err = {0};
-    bool is_new;
-    struct ceremony *ceremony = ceremony_find(req, kind);
-    if (ceremony == NULL)
-        return fail(req, ERR_INVALID, "no rekey in progress");
-    if (ceremony->verified == NULL)
-        return fail(req, ERR_INVALID, "no rekey verification in progress");
-    if (!secret_equal_str(field_str(req, "nonce", ""), shares_nonce(ceremony->verified)))
-        return fail(req, ERR_INVALID, "incorrect nonce supplied; nonce for this verify operation is \"%s\"",
-                    shares_nonce(ceremony->verified));
-    if (shares_add(ceremony->verified, field_str(req, "key", ""), &is_new, &err) != OK)
-        return fail_with(req, &err);
-    if (!is_new)
-        return fail(req, ERR_INVALID, "given key has already been provided during this verify operation");
-    reply_data(req, describe_verification(ceremony));
-    if (shares_count(ceremony->verified) < ceremony->threshold)
-        return OK;
-    if (is_new_key(ceremony)) {
-        reply_data(req, json_pack("{s:s, s:b}", "nonce", shares_nonce(ceremony->verified), "complete", 1));
-        *ret_taken = ceremony_take(req, kind);
-        return OK;
-    }
-    restart_verification(ceremony);
-    return fail(req, ERR_INVALID, "rekey verification failed; incorrect key shares supplied");
-}
-
-int rekey_verify_update(struct request *req, enum ceremony_kind kind)
-{
-    struct ceremony *taken = NULL;
-    int rc = check_kind(req, kind);
+    json_t *backup;
+    int rc = recipients_kept(req, kind == CEREMONY_RECOVERY_REKEY, &backup);
+    if (rc == ERR_NOTFOUND)
+        return fail(req, ERR_INVALID, "no backed-up keys found");
     if (rc == OK)
-        rc = ceremony_check_fields(req);
-    if (rc != OK)
-        return rc;
-    pthread_mutex_lock(&req->core->ceremony_mutex);
-    rc = take_new_share(req, kind, &taken);
-    pthread_mutex_unlock(&req->core->ceremony_mutex);
-    if (taken != NULL)
-        rc = put_in_force(req, kind, taken);
-    ceremony_free(taken);
+        reply_data(req, backup);
     return rc;
+}
+
+int rekey_backup_delete(struct request *req, enum ceremony_kind kind)
+{
+    return recipients_forget(req, kind == CEREMONY_RECOVERY_REKEY);
 }

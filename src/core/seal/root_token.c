@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "core/core_private.h"
 #include "core/request/request.h"
+#include "core/seal/recipients.h"
 #include "core/seal/shares.h"
 #include "core/token/token.h"
 
@@ -23,11 +24,12 @@ static_assert(TOKEN_LENGTH < CEREMONY_OTP_SIZE, "an OTP is as long as a token");
 static json_t *describe(const struct ceremony *ceremony, int progress, const json_t *seal, const char *otp,
                         const char *encoded)
 {
+    const json_t *fingerprint = ceremony != NULL ? json_array_get(ceremony->pgp_fingerprints, 0) : NULL;
     return json_pack("{s:s, s:b, s:i, s:I, s:b, s:s, s:s, s:s, s:s, s:i}", "nonce",
                      ceremony != NULL ? shares_nonce(ceremony->given) : "", "started", ceremony != NULL, "progress",
                      progress, "required", (json_int_t)json_int(seal, "threshold", 0), "complete", encoded[0] != '\0',
-                     "encoded_token", encoded, "encoded_root_token", encoded, "pgp_fingerprint", "", "otp", otp,
-                     "otp_length", TOKEN_LENGTH);
+                     "encoded_token", encoded, "encoded_root_token", encoded, "pgp_fingerprint",
+                     fingerprint != NULL ? json_string_value(fingerprint) : "", "otp", otp, "otp_length", TOKEN_LENGTH);
 }
 
 int root_token_status(struct request *req)
@@ -46,14 +48,44 @@ int root_token_status(struct request *req)
 
 /* ---- Beginning ---- */
 
-static int begin(struct request *req, const json_t *seal, const char *given)
+/* The fingerprint of the PGP key, as a list of one; NULL when there is none, or an OTP, which counts then. */
+static int read_pgp_key(struct request *req, json_t **ret_keys, json_t **ret_fingerprints)
 {
-    if (ceremony_find(req, CEREMONY_ROOT_TOKEN) != NULL)
+    struct err err = {0};
+    const char *key = field_str(req, "pgp_key", "");
+    *ret_keys = *ret_fingerprints = NULL;
+    if (key[0] == '\0' || field_str(req, "otp", "")[0] != '\0')
+        return OK;
+    json_t *keys = json_pack("[s]", key);
+    int rc = recipients_read(keys, ret_fingerprints, &err);
+    if (rc != OK)
+        err_wrap(&err, "error parsing PGP key");
+    else
+        rc = recipients_check(keys, &err);
+    if (rc == OK) {
+        *ret_keys = keys;
+        return OK;
+    }
+    json_decref(keys);
+    json_decref(*ret_fingerprints);
+    return fail_with(req, &err);
+}
+
+/* Takes over the keys and their fingerprints. Under the mutex. */
+static int begin(struct request *req, const json_t *seal, json_t *pgp_keys, json_t *pgp_fingerprints)
+{
+    const char *given = field_str(req, "otp", "");
+    if (ceremony_find(req, CEREMONY_ROOT_TOKEN) != NULL) {
+        json_decref(pgp_keys);
+        json_decref(pgp_fingerprints);
         return fail(req, ERR_INVALID, "root generation already in progress");
+    }
     struct ceremony *ceremony = ceremony_begin(req, CEREMONY_ROOT_TOKEN);
+    ceremony->pgp_keys = pgp_keys;
+    ceremony->pgp_fingerprints = pgp_fingerprints;
     if (given[0] != '\0')
         memcpy(ceremony->otp, given, TOKEN_LENGTH + 1);
-    else
+    else if (pgp_keys == NULL)
         random_base62(ceremony->otp, TOKEN_LENGTH);
     ceremony->otp[TOKEN_LENGTH] = '\0';
     reply_data(req, describe(ceremony, 0, seal, given[0] != '\0' ? "" : ceremony->otp, ""));
@@ -62,16 +94,19 @@ static int begin(struct request *req, const json_t *seal, const char *given)
 
 int root_token_init(struct request *req)
 {
-    json_t *seal;
+    json_t *seal, *pgp_keys, *pgp_fingerprints;
     const char *otp = field_str(req, "otp", "");
     if (otp[0] != '\0' && strlen(otp) != TOKEN_LENGTH)
         return fail(req, ERR_INVALID, "OTP string has incorrect length");
     int rc = ceremony_seal(req, &seal);
     if (rc != OK)
         return rc;
-    pthread_mutex_lock(&req->core->ceremony_mutex);
-    rc = begin(req, seal, otp);
-    pthread_mutex_unlock(&req->core->ceremony_mutex);
+    rc = read_pgp_key(req, &pgp_keys, &pgp_fingerprints);
+    if (rc == OK) {
+        pthread_mutex_lock(&req->core->ceremony_mutex);
+        rc = begin(req, seal, pgp_keys, pgp_fingerprints);
+        pthread_mutex_unlock(&req->core->ceremony_mutex);
+    }
     json_decref(seal);
     return rc;
 }
@@ -87,33 +122,47 @@ static int create(struct request *req, void *arg)
 }
 
 /* Base64 without padding, of the token XORed with the OTP. */
-static void encode(const char *token, const char *otp, char ret[BASE64_SIZE(TOKEN_LENGTH)])
+static json_t *mix(const char *token, const char *otp)
 {
     unsigned char mixed[TOKEN_LENGTH];
+    char text[BASE64_SIZE(TOKEN_LENGTH)];
     for (int i = 0; i < TOKEN_LENGTH; i++)
         mixed[i] = (unsigned char)(token[i] ^ otp[i]);
-    base64_encode(mixed, sizeof mixed, ret);
-    ret[strcspn(ret, "=")] = '\0';
+    base64_encode(mixed, sizeof mixed, text);
+    text[strcspn(text, "=")] = '\0';
     secret_wipe(mixed, sizeof mixed);
+    return json_string(text);
 }
 
-/* Without the mutex: it waits for the log. */
+/* As it is told: for who has the OTP, or the PGP key. */
+static int encode(const struct ceremony *ceremony, const char *token, json_t **ret_encoded, struct err *err)
+{
+    assert(strlen(token) == TOKEN_LENGTH);
+    if (ceremony->pgp_keys != NULL)
+        return recipients_encrypt_text(json_string_value(json_array_get(ceremony->pgp_keys, 0)), token, ret_encoded,
+                                       err);
+    *ret_encoded = mix(token, ceremony->otp);
+    return OK;
+}
+
+/* Without the mutex: it waits for the log. The PGP key is looked at first: there is to be no token that nobody gets. */
 static int generate(struct request *req, const struct ceremony *ceremony, const json_t *seal)
 {
     struct err err = {0};
-    json_t *auth = NULL;
-    char encoded[BASE64_SIZE(TOKEN_LENGTH)];
-    int rc = request_run_internal(req->core, req->epoch, create, &auth, &err);
+    json_t *auth = NULL, *encoded = NULL;
+    int rc = recipients_check(ceremony->pgp_keys, &err);
+    if (rc == OK)
+        rc = request_run_internal(req->core, req->epoch, create, &auth, &err);
+    if (rc == OK)
+        rc = encode(ceremony, json_str(auth, "client_token", ""), &encoded, &err);
     if (rc == OK) {
-        const char *token = json_str(auth, "client_token", "");
-        assert(strlen(token) == TOKEN_LENGTH);
-        encode(token, ceremony->otp, encoded);
-        reply_data(req, describe(ceremony, (int)json_int(seal, "threshold", 0), seal, "", encoded));
+        reply_data(req, describe(ceremony, (int)json_int(seal, "threshold", 0), seal, "", json_string_value(encoded)));
         log_info("core", "a root token was generated, with the shares of %lld people",
                  (long long)json_int(seal, "threshold", 0));
     } else {
         fail_with(req, &err);
     }
+    json_decref(encoded);
     json_decref(auth);
     return rc;
 }

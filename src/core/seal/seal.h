@@ -19,12 +19,18 @@
 bool seal_is_auto(const struct core *core);
 const char *seal_name(const struct core *core);
 
-/* Creates the cluster. ret_result: keys, keys_base64, root_token (a new reference). Waits. root_token: a chosen
- * one (dev mode), or NULL. With an automatic seal the shares are of a recovery key, may be none, and are told as
- * recovery_keys, recovery_keys_base64; the node is unsealed afterwards.
+struct seal_birth {
+    int shares, threshold;
+    const char *root_token;         /* a chosen one (dev mode), or NULL */
+    const json_t *pgp_keys;         /* to encrypt the shares to, one for each (recipients.h); NULL or empty: none */
+    const char *root_token_pgp_key; /* likewise; NULL or "": none */
+};
+
+/* Creates the cluster. ret_result: keys, keys_base64, root_token (a new reference). Waits. With an automatic seal the
+ * shares are of a recovery key, may be none, and are told as recovery_keys, recovery_keys_base64; the node is unsealed
+ * afterwards.
  * Errors: ERR_INVALID "Vault is already initialized", "invalid seal configuration: …". */
-int seal_init(struct core *core, int shares, int threshold, const char *root_token, json_t **ret_result,
-              struct err *err) MUST_CHECK;
+int seal_init(struct core *core, const struct seal_birth *wish, json_t **ret_result, struct err *err) MUST_CHECK;
 /* One share (of the recovery key, when the seal is automatic), hex or base64. Waits when it was the last one needed.
  * Errors: Vault's sentences. */
 int seal_unseal(struct core *core, const char *key, struct err *err) MUST_CHECK;

@@ -14,6 +14,7 @@
 #include "core/core_private.h"
 #include "core/policy/policy.h"
 #include "core/request/request.h"
+#include "core/seal/recipients.h"
 #include "core/seal/seal.h"
 #include "core/seal/seal_private.h"
 #include "core/seal/shares.h"
@@ -22,9 +23,8 @@
 enum { UNSEAL, ROOT, RECOVERY, KEYS };
 
 struct birth {
-    int shares, threshold;
-    const char *root_token; /* chosen, or NULL */
-    unsigned char *keys;    /* secret memory: UNSEAL, ROOT and RECOVERY */
+    const struct seal_birth *wish;
+    unsigned char *keys; /* secret memory: UNSEAL, ROOT and RECOVERY */
     struct buf keyring;
     struct buf ca;
     json_t *auth; /* of the root token */
@@ -41,12 +41,12 @@ static int describe_seal(struct core *core, const struct birth *birth, json_t **
 {
     json_t *stored;
     char recovery[65];
-    *ret_config =
-        json_pack("{s:s, s:i, s:i}", "type", seal_name(core), "shares", birth->shares, "threshold", birth->threshold);
+    *ret_config = json_pack("{s:s, s:i, s:i}", "type", seal_name(core), "shares", birth->wish->shares, "threshold",
+                            birth->wish->threshold);
     if (!seal_is_auto(core))
         return OK;
     recovery_mark(key_of(birth, RECOVERY), recovery);
-    if (birth->shares > 0)
+    if (birth->wish->shares > 0)
         json_object_set_new(*ret_config, "recovery", json_string(recovery));
     int rc = core->seal->encrypt(core->options.seal, key_of(birth, UNSEAL), &stored, err);
     if (rc == OK)
@@ -107,7 +107,7 @@ static int write_first(struct request *req, void *arg)
         rc = mount_init(req);
     if (rc == OK)
         rc = policy_write(req, "default", policy_default_text);
-    return rc == OK ? token_create_root(req, birth->root_token, &birth->auth) : rc;
+    return rc == OK ? token_create_root(req, birth->wish->root_token, &birth->auth) : rc;
 }
 
 /* ---- The steps ---- */
@@ -126,22 +126,66 @@ static const char *const share_names[2][2] = {{"keys", "keys_base64"}, {"recover
 
 static int add_shares(const struct birth *birth, bool is_auto, json_t *result, struct err *err)
 {
-    const char *const *names = share_names[is_auto];
-    for (int i = 0; i < 2 && birth->shares > 0; i++)
-        json_object_set_new(result, names[i], json_array());
-    return shares_tell(key_of(birth, is_auto ? RECOVERY : UNSEAL), birth->shares, birth->threshold,
-                       json_object_get(result, names[0]), json_object_get(result, names[1]), err);
+    const struct seal_birth *wish = birth->wish;
+    json_t *lists[2] = {NULL};
+    for (int i = 0; i < 2 && wish->shares > 0; i++)
+        json_object_set_new(result, share_names[is_auto][i], lists[i] = json_array());
+    int rc =
+        shares_tell(key_of(birth, is_auto ? RECOVERY : UNSEAL), wish->shares, wish->threshold, lists[0], lists[1], err);
+    return rc == OK ? recipients_encrypt(wish->pgp_keys, lists[0], lists[1], err) : rc;
+}
+
+static bool has_root_token_key(const struct birth *birth)
+{
+    return birth->wish->root_token_pgp_key != NULL && birth->wish->root_token_pgp_key[0] != '\0';
+}
+
+static int add_root_token(const struct birth *birth, json_t *result, struct err *err)
+{
+    json_t *token = json_string(json_str(birth->auth, "client_token", ""));
+    int rc = OK;
+    if (has_root_token_key(birth)) {
+        json_t *message = NULL;
+        rc = recipients_encrypt_text(birth->wish->root_token_pgp_key, json_string_value(token), &message, err);
+        json_decref(token);
+        token = message;
+    }
+    json_object_set_new(result, "root_token", token);
+    return rc;
 }
 
 static int tell_shares(const struct birth *birth, bool is_auto, json_t **ret_result, struct err *err)
 {
-    json_t *result =
-        json_pack("{s:[], s:[], s:s}", "keys", "keys_base64", "root_token", json_str(birth->auth, "client_token", ""));
+    json_t *result = json_pack("{s:[], s:[]}", "keys", "keys_base64");
     int rc = add_shares(birth, is_auto, result, err);
+    if (rc == OK)
+        rc = add_root_token(birth, result, err);
     if (rc == OK)
         *ret_result = result;
     else
         json_decref(result);
+    return rc;
+}
+
+/* Before anything is made: what is encrypted to nobody would be lost. */
+static int check_recipients(const struct birth *birth, const char *prefix, struct err *err)
+{
+    const struct seal_birth *wish = birth->wish;
+    json_t *root_token_keys = has_root_token_key(birth) ? json_pack("[s]", wish->root_token_pgp_key) : NULL;
+    json_t *fingerprints = NULL;
+    size_t n = json_array_size(wish->pgp_keys);
+    int rc = OK;
+    if (n > 0 && n != (size_t)wish->shares)
+        rc = err_set(err, ERR_INVALID, "%scount mismatch between number of provided PGP keys and number of shares",
+                     prefix);
+    if (rc == OK && recipients_read(wish->pgp_keys, &fingerprints, err) != OK)
+        rc = err_wrap(err, "%.*s", (int)strlen(prefix) - 2, prefix);
+    if (rc == OK)
+        rc = recipients_check(wish->pgp_keys, err);
+    if (rc == OK)
+        rc = recipients_check(root_token_keys, err);
+    json_decref(fingerprints);
+    json_decref(root_token_keys);
     return rc;
 }
 
@@ -176,28 +220,35 @@ static void open_again(struct core *core)
         log_warn("core", "initialized, but not unsealed: %s", err_text(&err));
 }
 
-int seal_init(struct core *core, int shares, int threshold, const char *root_token, json_t **ret_result,
-              struct err *err)
+/* Under seal_mutex. */
+static int init(struct core *core, struct birth *birth, const char *prefix, json_t **ret_result, struct err *err)
 {
-    struct birth birth = {.shares = shares, .threshold = threshold, .root_token = root_token};
+    if (core_check_initialized(core) || core->joining != NULL)
+        return err_set(err, ERR_INVALID, "Vault is already initialized");
+    int rc = check_recipients(birth, prefix, err);
+    if (rc != OK)
+        return rc;
+    rc = create(core, birth, ret_result, err);
+    core_seal_now(core);
+    if (rc == OK) {
+        log_info("core", "initialized with %d shares, threshold %d", birth->wish->shares, birth->wish->threshold);
+        open_again(core);
+    }
+    return rc;
+}
+
+int seal_init(struct core *core, const struct seal_birth *wish, json_t **ret_result, struct err *err)
+{
+    struct birth birth = {.wish = wish};
     bool is_auto = seal_is_auto(core);
-    int rc = shares_check(is_auto ? "invalid recovery configuration: " : "invalid seal configuration: ", is_auto,
-                          shares, threshold, err);
+    const char *prefix = is_auto ? "invalid recovery configuration: " : "invalid seal configuration: ";
+    int rc = shares_check(prefix, is_auto, wish->shares, wish->threshold, err);
     if (rc != OK)
         return rc;
     pthread_mutex_lock(&core->seal_mutex);
-    if (core_check_initialized(core) || core->joining != NULL)
-        rc = err_set(err, ERR_INVALID, "Vault is already initialized");
-    else {
-        rc = create(core, &birth, ret_result, err);
-        core_seal_now(core);
-        if (rc == OK) {
-            log_info("core", "initialized with %d shares, threshold %d", shares, threshold);
-            open_again(core);
-        }
-    }
+    rc = init(core, &birth, prefix, ret_result, err);
     pthread_mutex_unlock(&core->seal_mutex);
-    if (rc == OK && seal_is_auto(core))
+    if (rc == OK && is_auto)
         core_wait_settled(core, SETTLE_MS);
     secret_free(birth.keys);
     buf_close(&birth.keyring);
