@@ -185,6 +185,23 @@ enum step_result step_route(struct request *req)
     return NEXT;
 }
 
+/* Not before `limit`: whoever asks too often does not get its bodies parsed. A rerun finds data there already. */
+enum step_result step_read(struct request *req)
+{
+    json_t *data;
+    if (req->read_body == NULL)
+        return NEXT;
+    int rc = req->read_body(req->body_type, req->body, req->body_len, &data, &req->err);
+    req->read_body = NULL;
+    if (rc != OK) {
+        req->is_unaudited = true; /* nobody knows what it would have asked for */
+        return failed(req, rc);
+    }
+    json_decref(req->data);
+    req->data = data;
+    return NEXT;
+}
+
 enum step_result step_authenticate(struct request *req)
 {
     int rc = has_flag(req, ROUTE_WRAPPING) && req->operation != OP_HELP ? wrapping_find(req) : OK;
