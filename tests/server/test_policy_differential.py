@@ -11,6 +11,7 @@ pytestmark = pytest.mark.coffer_only
 PAIRS = 2000
 
 
+@pytest.mark.cve("N-041", "N-064")
 def test_on_random_policies_and_paths_coffer_openbao_and_the_model_agree(server, bao):
     contest = differential.Contest([server, bao])
     played = differential.play_all(contest, argparse.Namespace(seed=1, only=None, pairs=PAIRS))

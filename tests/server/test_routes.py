@@ -87,6 +87,7 @@ def test_what_asks_by_itself_is_refused_without_and_answered_with_what_it_asks_f
     nobody.write("sys/wrapping/lookup", token=wrapped.json["wrap_info"]["token"]).ok(200)
 
 
+@pytest.mark.cve("N-115")
 @pytest.mark.parametrize("token", [None, "no-such-token"])
 @pytest.mark.parametrize("method", [*sum(METHODS.values(), ()), "SCAN", "OPTIONS", "TRACE", "FOO"])
 def test_every_other_route_is_refused_without_a_token_whatever_the_method(paths, server, method, token):
