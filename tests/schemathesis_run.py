@@ -88,7 +88,7 @@ class Usage(threading.Thread):
 def schemathesis(program, node, document, token, options, report):
     command = [str(program), "run", str(document), "--url", f"{node.address}/v1", "--tls-verify", str(node.authority.ca_file),
                "--checks", CHECKS, "--max-time", str(int(options.minutes * 60)), "--phases", "coverage,fuzzing", "--mode", "all",
-               "--max-redirects", "0", "--continue-on-failure", "--seed", str(options.seed), "--workers", "2",
+               "--max-redirects", "0", "--continue-on-failure", "--seed", str(options.seed), "--workers", "1",
                "--request-timeout", "90", "--suppress-health-check", "all", "--warnings", "off", "--no-shrink",
                "--report", "junit", "--report-junit-path", str(report)]
     if token is not None:

@@ -110,19 +110,20 @@ def test_a_value_at_the_limit_is_kept_whole_or_refused(server, root, kv, change)
 # ---- Bodies ----
 
 def every_field(server):
-    """(path, field) of whatever can be written and does not take the node out of service."""
+    """(path, field) of whatever can be written; paths that take the same fields stand for each other."""
     for kind in ("secret", "auth"):
         for name in server.root.list(f"sys/plugins/catalog/{kind}").ok(200).data["keys"]:
             server.root.write(f"sys/{'mounts' if kind == 'secret' else 'auth'}/{name}", type=name)
-    paths = server.root.read("sys/internal/specs/openapi").ok(200).json["paths"]
+    paths, seen = server.root.read("sys/internal/specs/openapi").ok(200).json["paths"], set()
     for path, item in paths.items():
         content = item.get("post", {}).get("requestBody", {}).get("content", {})
-        for body in content.values():
-            for field in body["schema"].get("properties", {}):
-                yield "/v1" + re.sub(r"\{\w+\}", "a", path), field
+        fields = frozenset(field for body in content.values() for field in body["schema"].get("properties", {}))
+        if fields not in seen and not any(part in path for part in TAKES_OUT):
+            seen.add(fields)
+            yield from (("/v1" + re.sub(r"\{\w+\}", "a", path), field) for field in sorted(fields))
 
 
-VALUES = [None, True, -1, 1.5, 2 ** 63, "", "\u0000", "x" * 3000, [], [[]], [None], {}, {"a": {"a": None}}, {"": ""}, [1, "a", {}]]
+VALUES = [None, True, -1, 1.5, 2 ** 63, "", "x" * 3000, [[]], {"a": {"a": None}}]
 # Not meant by a mistake in a type: they would do what they say.
 TAKES_OUT = ("/sys/seal", "/sys/step-down", "/sys/rekey", "/sys/rotate/root", "/sys/generate-root", "/raft/snapshot", "/raft/remove-peer",
              "/raft/demote", "/sys/init", "/sys/quotas", "/sys/audit/", "/token/revoke")
@@ -133,8 +134,6 @@ TAKES_OUT = ("/sys/seal", "/sys/step-down", "/sys/rekey", "/sys/rotate/root", "/
 def test_no_field_of_any_type_is_a_fault_of_the_server(server, root):
     wrong = []
     for path, field in list(every_field(server)):
-        if any(part in path for part in TAKES_OUT):
-            continue
         for value in VALUES:
             answer = root.request("POST", path, body={field: value})
             if answer.status >= 500 and not is_meant(answer):
