@@ -169,10 +169,14 @@ static int read_params(const struct http_call *call, struct request *req, struct
         req->body_file = call->body_file;
         return OK;
     }
-    if (is_write(req))
-        rc = params_read_body(type, call->body, call->body_len, &data, &err);
-    else
-        rc = params_read_query(call->query, &data, &err);
+    if (is_write(req)) {
+        req->read_body = params_read_body;
+        req->body_type = type;
+        req->body = call->body;
+        req->body_len = call->body_len;
+        return OK;
+    }
+    rc = params_read_query(call->query, &data, &err);
     if (rc != OK)
         return refuse_with(refusal, req, &err);
     json_decref(req->data);

@@ -18,8 +18,9 @@ struct refusal {
 };
 
 /*
- * Fills what request.h lists under "From the listener". Everything is copied into the request.
- * ERR_INVALID: it cannot be asked so; ret_refusal (of the request's arena) is the answer.
+ * Fills what request.h lists under "From the listener". Everything is copied into the request, but for the body: that
+ * is the call's, and not looked at yet. ERR_INVALID: it cannot be asked so; ret_refusal (of the request's arena) is the
+ * answer.
  */
 int call_read_request(const struct http_call *call, struct request *req, struct refusal *ret_refusal) MUST_CHECK;
 

@@ -46,6 +46,7 @@ enum route_flag {
     ROUTE_OPEN_REKEY = 1 << 20,
     ROUTE_OPEN_ROOT = 1 << 21,
     ROUTE_WRAPPING = 1 << 12, /* about a wrapping token, which is looked at before the caller is: see wrapping.h */
+    ROUTE_FOLDS = 1 << 13,    /* names in its path are taken in lower case: so they are compared with policies, too */
     ROUTE_SEALS = 1 << 11, /* may leave this node sealed: its answer goes out though it cannot be put on record then */
 };
 

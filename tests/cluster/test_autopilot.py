@@ -76,6 +76,7 @@ def test_votes_of_nobody_and_of_the_leader_cannot_be_changed(cluster, what):
     change_vote(cluster, what, cluster.wait_leader().name).refused(400)
 
 
+@pytest.mark.cve("N-114")
 def test_joining_again_does_not_change_a_vote(cluster):
     """Vault's CVE-2022-36129: who came again with non_voter set took a member's vote from it."""
     again = cluster.standbys()[0]

@@ -45,6 +45,7 @@ def last_entry(cluster):
 
 # ---- What goes there, and comes back ----
 
+@pytest.mark.cve("N-123")
 @pytest.mark.quick
 def test_answers_are_wrapped_and_unwrapped_through_a_standby(client, forwarding):
     client.write("kv/wrapped", x="1").ok(204)
@@ -197,6 +198,7 @@ def test_a_member_is_believed_about_its_client(forwarding, standby):
         assert member.ask("/v1/a/../b", forwarding.root_token) == 400
 
 
+@pytest.mark.cve("N-120")
 @pytest.mark.quick
 def test_nobody_else_gets_through_the_cluster_port(forwarding, standby, nodes):
     leader = forwarding.wait_leader()

@@ -29,6 +29,7 @@ def test_a_node_with_wrong_keys_does_not_get_in(cluster, nodes):
     assert "stranger" not in cluster.members()
 
 
+@pytest.mark.cve("N-103")
 def test_asking_to_join_leaves_nothing_behind_on_the_leader(cluster, nodes):
     stranger = nodes.node(cls=Coffer, name="stranger")
     stranger.start()

@@ -17,6 +17,7 @@ def leader(shared_cluster):
     return shared_cluster.wait_leader()
 
 
+@pytest.mark.cve("N-118")
 @pytest.mark.quick
 @pytest.mark.coffer_only
 @pytest.mark.parametrize("method, path", [

@@ -31,6 +31,7 @@ def test_each_request_has_two_entries_of_one_id(audited):
     assert request["time"].endswith("Z") and "response" not in request
 
 
+@pytest.mark.cve("N-090")
 def test_secrets_and_tokens_are_only_there_as_hashes(audited):
     audited.root.write("kv/a", secret="top-secret-value", deep={"list": ["another-secret"]}).ok(204)
     audited.root.read("kv/a").ok(200)
@@ -59,6 +60,7 @@ def test_a_denied_request_is_there_with_its_error(audited):
     assert "no-such-token" not in audited.audit_file.read_text()
 
 
+@pytest.mark.cve("N-090")
 def test_a_login_is_there_without_its_password(audited):
     audited.root.write("sys/auth/userpass", type="userpass").ok(204)
     audited.root.write("auth/userpass/users/bob", password="horse-battery").ok(204)
@@ -158,6 +160,7 @@ def test_two_devices_get_the_same_entries_with_hashes_of_their_own(audited, tmp_
     assert one["request"]["data"]["secret"] != two["request"]["data"]["secret"]
 
 
+@pytest.mark.cve("N-098")
 def test_the_file_is_only_for_its_owner(audited):
     assert audited.audit_file.stat().st_mode & 0o077 == 0
 

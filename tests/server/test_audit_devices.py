@@ -206,6 +206,7 @@ def test_without_a_syslog_the_device_cannot_be_enabled(ready):
 
 # ---- Options of all ----
 
+@pytest.mark.cve("N-091")
 def test_options_shape_the_entries(nodes, tmp_path):
     node = nodes.node(config_extra="allow_audit_log_prefixing = true")
     node.start()
@@ -250,6 +251,7 @@ def test_header_rules_are_kept_listed_and_deleted(ready):
     ready.client(token).read(RULES).refused(403)
 
 
+@pytest.mark.cve("N-090")
 def test_only_the_headers_of_the_rules_are_in_the_entries(ready):
     ready.enable_audit()
     for name, hmac in {"x-id": False, "x-hidden": True, "x-vault-token": False, "x-absent": False}.items():

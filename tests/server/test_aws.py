@@ -182,6 +182,7 @@ def test_a_revoked_key_is_dead_and_its_user_gone(root, aws):
     root.write("sys/leases/revoke", lease_id=answer.lease_id).ok(204)
 
 
+@pytest.mark.cve("N-089")
 def test_a_lease_ends_on_time_and_not_before(aws):
     aws.lease_times("3s")
     aws.role().ok(204)
@@ -198,6 +199,7 @@ def test_a_lease_ends_on_time_and_not_before(aws):
     wait_for("its lease is gone", lambda: not aws.is_leased(answer.lease_id))
 
 
+@pytest.mark.cve("N-087")
 def test_a_renewed_lease_lives_longer_but_not_beyond_its_max(root, aws):
     aws.lease_times("3s", "8s")
     aws.role().ok(204)
@@ -355,6 +357,7 @@ def test_throttling_without_end_is_said_so(faulty, faults):
     assert faulty.leases() == []
 
 
+@pytest.mark.cve("N-089")
 @pytest.mark.parametrize("action", ["CreateUser", "PutUserPolicy", "CreateAccessKey"])
 @pytest.mark.parametrize("kind", ["lose", "drop", "fail", "page"])
 def test_a_lost_answer_costs_nothing_but_time(faulty, faults, action, kind):
@@ -390,6 +393,7 @@ def test_a_user_made_after_it_was_given_up_is_removed(faulty, faults):
     faulty.wait_gone()
 
 
+@pytest.mark.cve("N-089")
 def test_revocation_is_never_given_up(root, faulty, faults):
     answer = faulty.creds().ok(200)
     faults.is_down = True
@@ -442,6 +446,7 @@ def test_forced_revocation_forgets_what_cannot_be_revoked(root, faulty, faults):
     assert not faulty.is_leased(answer.lease_id) and faulty.moto.users()
 
 
+@pytest.mark.cve("N-110")
 def test_an_account_that_is_dead_delays_no_other(root, moto, unique, faulty, faults):
     for _ in range(12):
         faulty.creds().ok(200)

@@ -45,6 +45,7 @@ def test_what_is_no_json_object_is_refused(root, kv, body):
     b'{"a":' * 200_000, b'{"a":' + b"[" * 1_000_000, b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
     pytest.param(b'{"a":' + b"[" * 5_000 + b"]" * 5_000 + b"}", marks=pytest.mark.coffer_only),
 ], ids=["objects", "lists", "closed objects", "closed lists"])
+@pytest.mark.cve("N-101")
 def test_a_depth_bomb_is_refused_quickly(root, kv, bomb):
     began = time.monotonic()
     assert root.request("POST", f"{kv}/a", raw=bomb).status in (400, 413)
@@ -55,6 +56,7 @@ def test_a_number_of_a_million_digits_is_no_trouble(root, kv):
     assert root.request("POST", f"{kv}/a", raw=b'{"n":' + b"9" * 1_000_000 + b"}").status in (204, 400)
 
 
+@pytest.mark.cve("N-100")
 def test_a_body_beyond_the_limit_is_413(server, kv):
     big = b'{"x":"' + b"y" * (33 << 20) + b'"}'
     try:
@@ -64,6 +66,7 @@ def test_a_body_beyond_the_limit_is_413(server, kv):
         pass  # closed while we were still sending; the answer may be lost then
 
 
+@pytest.mark.cve("N-101")
 def test_a_million_keys_cost_no_more_than_they_weigh(server, root, kv):
     before = server.process.memory_kb()
     body = b"{" + b",".join(b'"k%d":""' % number for number in range(1_000_000)) + b"}"
@@ -71,6 +74,7 @@ def test_a_million_keys_cost_no_more_than_they_weigh(server, root, kv):
     assert server.process.memory_kb() - before < 600_000
 
 
+@pytest.mark.cve("N-108")
 @pytest.mark.parametrize("path, body", [
     ("sys/mounts/x", {"type": 5}), ("sys/mounts/x", {"type": ["kv"]}), ("sys/mounts/x", {"type": {"a": 1}}),
     ("sys/mounts/x", {"type": "kv", "config": "text"}), ("sys/mounts/x", {"type": "kv", "options": [1]}),
@@ -101,6 +105,7 @@ def test_a_duration_that_is_longer_than_any_text_could_say_is_refused(root, path
 
 # ---- Paths ----
 
+@pytest.mark.cve("N-040")
 @pytest.mark.parametrize("detour", ["public/../private", "public/%2e%2e/private", "public/.%2e/private", "public/%2E./private",
                                     "public/x/../../private", "public/./../private", "public//../private",
                                     "public/%2e%2e%2fprivate", "public%2f..%2fprivate", "public/..%2fprivate"])
@@ -148,6 +153,7 @@ def test_a_strange_head_is_answered_without_harm(server, kv, headers):
     assert status in (None, 100) or 400 <= status < 500 or status == 501, answer[:300]
 
 
+@pytest.mark.cve("N-109")
 @pytest.mark.parametrize("request_", [
     b"GET /v1/sys/health HTTP/1.1\r\n\r\n",  # no Host
     b"POST /v1/K/a HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
@@ -192,6 +198,7 @@ def test_clear_http_on_the_tls_port_is_refused(server):
 
 # ---- The cluster's port ----
 
+@pytest.mark.cve("N-119")
 @pytest.mark.coffer_only
 def test_garbage_on_the_cluster_port_is_no_trouble(server, root, kv):
     noise = random.Random(2)
@@ -208,6 +215,7 @@ def test_garbage_on_the_cluster_port_is_no_trouble(server, root, kv):
     assert server.process.open_files() <= files + 20
 
 
+@pytest.mark.cve("N-120")
 @pytest.mark.coffer_only
 def test_the_cluster_port_wants_a_certificate_of_the_cluster(server):
     import ssl
@@ -248,6 +256,7 @@ def test_a_client_that_leaves_early_takes_nothing_along(server, root, kv):
     assert root.read(f"{kv}/a").data == {"x": "1"}
 
 
+@pytest.mark.cve("N-103", "N-031")
 @pytest.mark.parametrize("path, body", [
     ("sys/init", {"secret_shares": 1, "secret_threshold": 1}), ("sys/unseal", {"key": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}),
     ("sys/storage/raft/join", {"leader_api_addr": "https://127.0.0.1:1"}),

@@ -231,6 +231,7 @@ def creds(root, moto, parent, unique):
     return lambda client: client.read(f"{unique}/creds/r").ok(200)
 
 
+@pytest.mark.cve("N-088")
 @pytest.mark.coffer_only  # OpenBao has no aws engine
 def test_a_lease_ends_with_the_token_that_nobody_sees_end(server, moto, parent, creds):
     made = time.monotonic()
@@ -241,6 +242,7 @@ def test_a_lease_ends_with_the_token_that_nobody_sees_end(server, moto, parent, 
     assert time.monotonic() - made >= 5
 
 
+@pytest.mark.cve("N-088")
 @pytest.mark.coffer_only  # OpenBao has no aws engine
 def test_a_lease_is_revoked_with_the_parent(root, moto, parent, batch, creds):
     creds(batch)

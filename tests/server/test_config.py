@@ -159,6 +159,7 @@ def test_tls_may_be_off(idle):
     wait_for("it answers in clear", answers)
 
 
+@pytest.mark.cve("N-120")
 def test_old_tls_is_refused(node):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

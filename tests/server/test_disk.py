@@ -75,6 +75,7 @@ def _read_all(node):
     return whole
 
 
+@pytest.mark.cve("N-077")
 def test_a_flipped_bit_is_never_served_and_its_file_is_named(node, tmp_path):
     node.ready(2, 2)
     fill_with_data(node)
@@ -290,6 +291,7 @@ def test_an_audit_log_that_cannot_be_written_does_not_keep_a_node_from_being_sea
     node.root.read("sys/mounts").ok(200)
 
 
+@pytest.mark.cve("N-098")
 def test_the_data_directory_is_only_for_its_owner(node):
     node.ready()
     for path in node.data_dir.rglob("*"):

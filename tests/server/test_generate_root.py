@@ -88,6 +88,7 @@ def test_mistakes_are_refused_in_words_that_clients_know(three):
     assert status(three) == NOT_STARTED
 
 
+@pytest.mark.cve("N-129")
 def test_wrong_shares_make_no_token(three):
     nonce = begin(three, otp=OTP)["nonce"]
     accessors = three.root.list("auth/token/accessors").ok(200).data["keys"]
@@ -108,6 +109,7 @@ def test_what_cannot_be_decoded_is_said(three):
     three.api("POST", path, encoded_token="//8", otp="ab").refused(400, "do not belong together")
 
 
+@pytest.mark.cve("N-104")
 def test_it_needs_a_token_unless_the_listener_says_otherwise(three, nodes):
     for method, path in ("GET", ATTEMPT), ("PUT", ATTEMPT), ("DELETE", ATTEMPT), ("PUT", UPDATE):
         three.api(method, path).refused(403, "permission denied")

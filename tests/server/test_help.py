@@ -51,6 +51,8 @@ def test_the_document_says_what_a_path_takes_and_what_guards_it(mounted):
     assert "list" in [item["name"] for item in paths["/kv2/metadata/{path}"]["get"]["parameters"]]
     assert paths["/sys/audit"]["x-vault-sudo"] is True and paths["/sys/health"]["x-vault-unauthenticated"] is True
     assert "x-vault-sudo" not in paths["/sys/mounts"]
+    assert paths["/sys/health"]["get"]["security"] == [] and "security" not in paths["/sys/mounts"]["get"]
+    assert paths["/sys/audit/{path}"]["post"]["x-vault-sudo"] is True and paths["/sys/metrics"]["get"]["x-openable"] is True
 
 
 def test_generic_mount_paths_stand_for_every_mount(mounted):

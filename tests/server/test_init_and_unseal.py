@@ -53,6 +53,7 @@ def test_recovery_shares_do_not_go_with_shamir(node):
              recovery_threshold=1).refused(400, "not applicable to seal type shamir")
 
 
+@pytest.mark.cve("N-128")
 def test_any_threshold_of_shares_unseals_and_fewer_do_not(node):
     shares = node.initialise(5, 3).shares
     for progress, share in enumerate([shares[4], shares[1]], start=1):
@@ -69,6 +70,7 @@ def test_a_share_is_taken_in_hex_as_well_as_in_base64(node):
     assert unseal(node, shares[1]).ok(200).json["sealed"] is False
 
 
+@pytest.mark.cve("N-060")
 def test_the_same_share_twice_counts_once(node):
     shares = node.initialise(3, 2).shares
     assert unseal(node, shares[0]).ok(200).json["progress"] == 1
@@ -76,6 +78,7 @@ def test_the_same_share_twice_counts_once(node):
     assert unseal(node, shares[1]).ok(200).json["sealed"] is False
 
 
+@pytest.mark.cve("N-129")
 def test_a_wrong_quorum_is_refused_and_begins_anew(node):
     shares = node.initialise(3, 2).shares
     forged = bytearray(base64.b64decode(shares[1]))

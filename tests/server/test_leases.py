@@ -41,6 +41,7 @@ def test_what_is_no_lease_is_refused(root):
     root.write("sys/leases/revoke", lease_id="no/such/lease").ok(204)
 
 
+@pytest.mark.cve("N-058")
 def test_all_below_a_prefix_is_revoked(root, unique, login):
     clients = [login() for _ in range(5)]
     root.write(f"sys/leases/revoke-prefix/auth/{unique}", sync=True).ok(204)
@@ -49,6 +50,7 @@ def test_all_below_a_prefix_is_revoked(root, unique, login):
     assert root.list(f"sys/leases/lookup/auth/{unique}/login/bob").status == 404
 
 
+@pytest.mark.cve("N-058")
 def test_a_prefix_does_not_reach_its_neighbours(server, root, unique, login):
     root.write(f"sys/auth/{unique}x", type="userpass").ok(204)
     root.write(f"auth/{unique}x/users/bob", password="p").ok(204)

@@ -40,6 +40,7 @@ def test_after_five_wrong_passwords_the_right_one_is_refused_too(server, mount):
     login(server, mount, "right").refused(403, "permission denied")
 
 
+@pytest.mark.cve("N-002", "N-003")
 def test_names_are_counted_in_whatever_case_they_are_written(server, mount):
     fail(server, mount, 3, "bob")
     fail(server, mount, 2, "BoB")
@@ -119,6 +120,7 @@ def locked(root, **query):
     return root.read("sys/locked-users", **query).ok(200).data
 
 
+@pytest.mark.cve("N-002")
 def test_the_locked_users_are_listed_and_can_be_let_in(server, root, mount):
     fail(server, mount, 5)
     mine = accessor(root, mount)

@@ -112,6 +112,7 @@ def test_sudo_paths_need_sudo(policy_token):
     policy_token('path "sys/audit" { capabilities = ["read", "sudo"] }').read("sys/audit").ok(200)
 
 
+@pytest.mark.cve("N-064")
 def test_a_changed_policy_holds_at_once(server, root, kv, unique):
     root.write(f"{kv}/a", x="1").ok(204)
     root.write(f"sys/policies/acl/{unique}", policy=f'path "{kv}/a" {{ capabilities = ["read"] }}').ok(204)

@@ -83,6 +83,7 @@ def is_refused(node, data):
         return True
 
 
+@pytest.mark.cve("N-106")
 def test_a_stranger_is_closed_out_and_the_listener_lives(nodes):
     # The allow-list has the load balancer alone; the test comes to it by another address of this machine.
     node = nodes.node(listener_extra='proxy_protocol_behavior = "deny_unauthorized"\n  proxy_protocol_authorized_addrs = "127.0.0.9"')
@@ -104,6 +105,7 @@ def test_a_stranger_is_closed_out_and_the_listener_lives(nodes):
     b"PROXY TCP4 192.0.2.1\r\n", b"PROXY " + b"x" * 600, V2[:12] + b"\x21\x11\xff\xff", V2[:12] + b"\x33\x11\0\x0c" + b"\0" * 12,
     V2[:12] + b"\x21\x11\0\x02ab",
 ], ids=["cut", "endless", "long", "version", "short"])
+@pytest.mark.cve("N-106")
 def test_a_malformed_header_ends_its_connection_and_no_other(behind, header):
     node = behind(ALWAYS)
     for _ in range(10):
@@ -111,6 +113,7 @@ def test_a_malformed_header_ends_its_connection_and_no_other(behind, header):
     assert seen_address(node, before=V1)[0] == "192.0.2.1"
 
 
+@pytest.mark.cve("N-106")
 def test_a_header_that_does_not_end_is_not_waited_for_for_ever(behind):
     node = behind(ALWAYS)
     with raw.Raw(node.port) as silent, raw.Raw(node.port, before=b"PROXY TCP4 ") as slow:

@@ -50,6 +50,7 @@ def opens_with(node, shares):
 
 # ---- The unseal key ----
 
+@pytest.mark.cve("N-127", "N-128")
 def test_new_shares_unseal_and_the_old_ones_do_not(three):
     old = three.keys.shares
     three.root.write("cubbyhole/a", x="1").ok()
@@ -118,6 +119,7 @@ def test_mistakes_are_refused_in_words_that_clients_know(three):
     root.delete("sys/rekey/init", nonce=nonce).ok(204)
 
 
+@pytest.mark.cve("N-129")
 def test_a_wrong_share_starts_the_count_again_and_changes_nothing(three):
     nonce = begin(three, secret_shares=3, secret_threshold=2)
     give(three, three.keys.shares[:1], nonce)
@@ -160,6 +162,7 @@ def test_new_shares_that_must_be_verified_are_in_force_only_then(three):
     assert opens_with(three, told["keys"][:2])
 
 
+@pytest.mark.cve("N-127")
 def test_unverified_shares_are_worth_nothing_after_a_seal(three):
     nonce = begin(three, secret_shares=3, secret_threshold=2, require_verification=True)
     told = give(three, three.keys.shares[:2], nonce)
@@ -209,6 +212,7 @@ def test_people_have_no_recovery_keys_to_replace(three):
 
 # ---- Who may ----
 
+@pytest.mark.cve("N-104")
 def test_nobody_is_let_in_without_a_token_unless_the_listener_says_so(nodes):
     closed, opened = nodes.node(), nodes.node(listener_extra=OPEN)
     for node in closed, opened:
@@ -247,6 +251,7 @@ def test_there_is_no_backup(three):
         three.api("GET", path).refused(403, "permission denied")
 
 
+@pytest.mark.cve("N-094")
 def test_shares_are_in_no_audit_log_and_no_server_log(three):
     three.enable_audit()
     done = rekey(three, three.keys.shares[:2], secret_shares=3, secret_threshold=2)

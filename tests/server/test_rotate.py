@@ -35,6 +35,7 @@ def test_a_rotation_adds_a_term_that_counts_from_nothing(server, path):
     assert after["encryptions"] < 20
 
 
+@pytest.mark.cve("N-127")
 def test_what_was_written_before_stays_readable_also_after_a_restart(nodes):
     node = nodes.node()
     node.start()
@@ -94,6 +95,7 @@ def test_a_configuration_that_makes_no_sense_is_refused(server, field, value, se
     server.root.write("sys/rotate/config", **{field: value}).refused(400, sentence)
 
 
+@pytest.mark.cve("N-130")
 @pytest.mark.coffer_only
 def test_a_term_that_is_too_old_is_replaced_unless_that_is_off(nodes):
     node = nodes.node(faults=True)
@@ -113,6 +115,7 @@ def test_a_term_that_is_too_old_is_replaced_unless_that_is_off(nodes):
     assert term(node) == 2
 
 
+@pytest.mark.cve("N-130")
 @pytest.mark.coffer_only
 def test_what_a_term_has_encrypted_is_still_known_after_a_kill(nodes):
     node = nodes.node(env={"COFFER_FAILPOINTS": "rotator.look_often=error"})

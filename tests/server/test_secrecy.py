@@ -53,12 +53,14 @@ def test_nothing_planted_is_in_the_data_directory_not_even_paths(used):
     assert not found_in_files(node.data_dir.rglob("*"), needles)
 
 
+@pytest.mark.cve("N-094")
 def test_nothing_planted_is_in_the_audit_file_nor_in_the_log(used):
     node, needles = used
     assert node.audit_file.stat().st_size > 1000
     assert not found_in_files([node.audit_file, node.log_file], needles)
 
 
+@pytest.mark.cve("N-131")
 @pytest.mark.needs_root
 def test_no_unseal_key_is_in_memory_once_it_is_unsealed(used):
     node, needles = used
@@ -77,6 +79,7 @@ def test_secrets_and_tokens_of_finished_requests_are_not_in_memory(used):
     assert not sorted(what for what, needle in needles.items() if needle in found)
 
 
+@pytest.mark.cve("N-131")
 @pytest.mark.needs_root
 def test_nothing_that_was_known_is_in_memory_after_sealing(used):
     node, needles = used
@@ -86,6 +89,7 @@ def test_nothing_that_was_known_is_in_memory_after_sealing(used):
     assert not sorted(what for what, needle in needles.items() if needle in found)
 
 
+@pytest.mark.cve("N-131")
 def test_the_process_leaves_no_core_file(used):
     node, _ = used
     limits = open(f"/proc/{node.process.pid}/limits", encoding="ascii").read()
@@ -93,6 +97,7 @@ def test_the_process_leaves_no_core_file(used):
     assert line.split()[4] == "0"
 
 
+@pytest.mark.cve("N-093")
 def test_errors_do_not_repeat_what_was_sent(used):
     node, _ = used
     for path, body in (("sys/unseal", {"key": SECRET}), ("auth/userpass/login/bob", {"password": SECRET}),

@@ -20,18 +20,21 @@ def trickle(raw, data, seconds):
     return raw.is_closed(within=max(0.1, end - time.monotonic()))
 
 
+@pytest.mark.cve("N-109")
 def test_a_head_that_never_ends_is_cut_off(server):
     with Raw(server.port, server.authority.ca_file) as raw:
         raw.send(b"GET /v1/sys/health HTTP/1.1\r\n")
         assert trickle(raw, b"X-Slow: " + b"x" * 2000, 45)
 
 
+@pytest.mark.cve("N-109")
 def test_a_body_that_never_ends_is_cut_off(server):
     with Raw(server.port, server.authority.ca_file) as raw:
         raw.send(b"POST /v1/sys/unseal HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
         assert trickle(raw, b" " * 2000, 110)
 
 
+@pytest.mark.cve("N-109")
 def test_a_tls_handshake_that_never_ends_is_cut_off(server):
     with Raw(server.port) as raw:
         raw.send(b"\x16\x03\x01")

@@ -56,6 +56,7 @@ def test_a_damaged_file_is_told_by_inspect_verify_and_restore(ready, tmp_path):
     assert done.returncode == 2 and "damaged" in done.stderr
 
 
+@pytest.mark.cve("N-117")
 def test_a_failed_save_leaves_no_file(ready, tmp_path):
     token = ready.root.write("auth/token/create", policies=["default"]).ok(200).auth["client_token"]
     done = ready.cli(*SNAPSHOT, "save", tmp_path / "x.snap", token=token)

@@ -87,6 +87,7 @@ def test_saving_and_restoring_need_the_capability(ready):
     assert restore(ready, snapshot, force=True, token=token).status == 403
 
 
+@pytest.mark.cve("N-117")
 def test_a_flipped_bit_anywhere_is_refused_before_anything_is_changed(ready):
     snapshot = save(ready)
     ready.root.write("kv/a", value="after").ok(204)
@@ -101,6 +102,7 @@ def test_a_flipped_bit_anywhere_is_refused_before_anything_is_changed(ready):
     assert ready.root.read("kv/a").ok(200).data == {"value": "after"}
 
 
+@pytest.mark.cve("N-117")
 def test_a_truncated_or_extended_file_is_refused(ready):
     snapshot = save(ready)
     ready.root.write("kv/a", value="after").ok(204)
@@ -131,6 +133,7 @@ def test_an_archive_with_other_contents_is_refused(ready):
     assert restore(ready, gzip.compress(b"\0" * 50_000_000)).status == 400
 
 
+@pytest.mark.cve("N-117")
 def test_a_snapshot_of_another_cluster_is_refused_unless_forced(ready, nodes):
     other = nodes.node()
     other.start()

@@ -117,6 +117,7 @@ def test_what_a_role_disallows_is_refused(policy_token, role):
             400, f'token policy "{policy.lower()}" is disallowed by this role')
 
 
+@pytest.mark.cve("N-044")
 def test_only_root_gets_root_from_a_role(root, policy_token, role):
     name = role(allowed_policies="root,a")
     assert make(root, name)["policies"] == ["root"]

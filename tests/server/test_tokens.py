@@ -58,6 +58,7 @@ def test_an_unknown_policy_is_warned_of(root):
     assert any("no-such-thing" in warning and "does not exist" in warning for warning in answer.warnings)
 
 
+@pytest.mark.cve("N-030")
 def test_a_child_cannot_have_more_than_its_parent(server, root, policy_token):
     parent = policy_token('path "auth/token/create" { capabilities = ["update"] }')
     parent.write("auth/token/create", policies=["root"]).refused(400)
@@ -89,6 +90,7 @@ def test_a_child_without_a_wish_has_just_what_its_parent_has(server, root):
     assert create(as_token(server, parent), policies=["y"])["policies"] == ["default", "y"]
 
 
+@pytest.mark.cve("N-029")
 def test_a_child_is_bound_to_its_parent_s_addresses_and_an_orphan_is_not(server, root, unique):
     root.write("sys/policies/acl/maker", policy='path "auth/token/create*" { capabilities = ["update"] }').ok(204)
     root.write(f"auth/token/roles/{unique}", allowed_policies="maker", token_bound_cidrs="127.0.0.0/8").ok(204)
@@ -190,6 +192,7 @@ def test_renewal_counts_from_now(server, root):
     assert (renewed["client_token"], renewed["lease_duration"]) == ("", 3600)
 
 
+@pytest.mark.cve("N-087")
 def test_renewal_stops_at_the_explicit_end(server, root):
     auth = create(root, ttl="10m", explicit_max_ttl="20m")
     answer = as_token(server, auth).write("auth/token/renew-self", increment="5h").ok(200)

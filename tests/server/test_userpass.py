@@ -31,6 +31,7 @@ def test_a_wrong_password_and_a_wrong_name_are_answered_alike(server, root, moun
     assert wrong.json == unknown.json
 
 
+@pytest.mark.cve("N-003")
 def test_names_are_lowered_at_the_door(server, root, mount):
     root.write(f"{mount}/users/BoB", password="right").ok(204)
     assert root.list(f"{mount}/users").data == {"keys": ["bob"]}

@@ -66,6 +66,7 @@ def test_the_ttl_is_taken_as_it_is_said_whatever_the_mounts_allow(root, secret, 
     assert token["creation_ttl"] == token["explicit_max_ttl"] == seconds
 
 
+@pytest.mark.cve("N-124")
 @pytest.mark.parametrize("ttl, sentence", [("-1", "requested wrap ttl cannot be negative"), ("x", "invalid duration")])
 def test_a_ttl_that_is_none_is_refused(root, secret, ttl, sentence):
     ask(root, secret, ttl).refused(400, "error parsing X-Vault-Wrap-TTL header: ")
@@ -77,6 +78,7 @@ def test_a_ttl_of_zero_wraps_nothing_and_less_than_a_second_is_not_zero(root, se
     assert ask(root, secret, "500ms").ok(200).data is None
 
 
+@pytest.mark.cve("N-124")
 @pytest.mark.coffer_only
 def test_what_cannot_be_kept_as_asked_is_refused_and_not_given_in_clear(root, secret):
     ask(root, secret, f"{101 * 365 * 24}h").refused(400, "longer than a hundred years")
@@ -114,6 +116,7 @@ def test_the_token_is_an_orphan_of_one_use_that_cannot_be_renewed(root, plain, s
     root.write("auth/token/renew", token=info["token"]).refused(400, "lease is not renewable")
 
 
+@pytest.mark.cve("N-122")
 @pytest.mark.parametrize("method, path, body", [
     ("GET", "auth/token/lookup-self", None), ("POST", "auth/token/create", {}), ("POST", "auth/token/renew-self", {}),
     ("GET", "cubbyhole/wrapinfo", None), ("LIST", "cubbyhole", None), ("POST", "cubbyhole/other", {"x": "1"}),
@@ -164,6 +167,7 @@ def test_it_works_once(root, server, secret):
     root.write("sys/wrapping/rewrap", token=token).refused(400, INVALID)
 
 
+@pytest.mark.cve("N-122")
 @pytest.mark.parametrize("way", ["other", "own", "cubbyhole", "all"])
 def test_of_many_at_once_exactly_one_has_it(root, server, secret, way):
     token = wrapped(root, secret)["token"]
@@ -230,6 +234,7 @@ def test_a_list_is_wrapped_and_an_empty_one_is_404(root, secret):
     assert ask(root, f"{mount}/none", method="LIST").status == 404
 
 
+@pytest.mark.cve("N-124")
 def test_errors_and_empty_answers_are_not_wrapped(root, plain, secret):
     assert ask(root, secret + "/none").status == 404
     ask(plain, secret).refused(403)
@@ -292,6 +297,7 @@ def test_it_outlives_the_token_that_asked_for_it(root, server, secret):
     assert unwrap(root, info["token"]).ok(200).data == {"x": "1"}
 
 
+@pytest.mark.cve("N-113")
 def test_no_accessor_is_left_behind(root, secret):
     before = set(root.list("auth/token/accessors").ok(200).data["keys"])
     for number in range(20):

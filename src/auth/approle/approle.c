@@ -63,32 +63,32 @@ static const struct field login_fields[] = {
 
 /* A parameter of a role with a path of its own. */
 #define ROLE_FIELD(name, help)                                                                                         \
-    {ROLE "/" name, OP_READ, role_field_read, 0, "Read " help, role_fields, NULL},                                     \
-        {ROLE "/" name, OP_UPDATE, role_field_write, 0, "Set " help, role_fields, NULL},                               \
+    {ROLE "/" name, OP_READ, role_field_read, ROUTE_FOLDS, "Read " help, role_fields, NULL},                           \
+        {ROLE "/" name, OP_UPDATE, role_field_write, ROUTE_FOLDS, "Set " help, role_fields, NULL},                     \
     {                                                                                                                  \
-        ROLE "/" name, OP_DELETE, role_field_reset, 0, "Reset " help, role_fields, NULL                                \
+        ROLE "/" name, OP_DELETE, role_field_reset, ROUTE_FOLDS, "Reset " help, role_fields, NULL                      \
     }
 
 static const struct route approle_routes[] = {
     {"login", OP_UPDATE, approle_login, ROUTE_UNAUTH | ROUTE_LOGIN, "Log in.", login_fields, NULL},
     {"role/", OP_LIST, role_list, 0, "List the roles.", NULL, NULL},
-    {ROLE, OP_READ, role_read, 0, "Read a role.", role_fields, NULL},
-    {ROLE, OP_UPDATE, role_write, 0, "Write a role.", role_fields, role_exists},
-    {ROLE, OP_DELETE, role_delete, 0, "Delete a role with its secret ids.", role_fields, NULL},
-    {ROLE "/role-id", OP_READ, role_id_read, 0, "Read what the role is known by.", role_id_fields, NULL},
-    {ROLE "/role-id", OP_UPDATE, role_id_write, 0, "Set what the role is known by.", role_id_fields, NULL},
-    {ROLE "/secret-id/", OP_LIST, secret_list, 0, "List the accessors of the secret ids.", NULL, NULL},
-    {ROLE "/secret-id", OP_UPDATE, secret_create, 0, "Make a secret id.", secret_fields, NULL},
-    {ROLE "/custom-secret-id", OP_UPDATE, secret_create_custom, 0, "Set a secret id.", secret_fields, NULL},
-    {ROLE "/secret-id/lookup", OP_UPDATE, secret_lookup, 0, "Look up a secret id.", lookup_fields, NULL},
-    {ROLE "/secret-id/destroy", OP_UPDATE, secret_destroy, 0, "Remove a secret id.", lookup_fields, NULL},
-    {ROLE "/secret-id/destroy", OP_DELETE, secret_destroy, 0, "Remove a secret id.", lookup_fields, NULL},
-    {ROLE "/secret-id-accessor/lookup", OP_UPDATE, secret_accessor_lookup, 0, "Look up a secret id by its accessor.",
-     lookup_fields, NULL},
-    {ROLE "/secret-id-accessor/destroy", OP_UPDATE, secret_accessor_destroy, 0, "Remove a secret id by its accessor.",
-     lookup_fields, NULL},
-    {ROLE "/secret-id-accessor/destroy", OP_DELETE, secret_accessor_destroy, 0, "Remove a secret id by its accessor.",
-     lookup_fields, NULL},
+    {ROLE, OP_READ, role_read, ROUTE_FOLDS, "Read a role.", role_fields, NULL},
+    {ROLE, OP_UPDATE, role_write, ROUTE_FOLDS, "Write a role.", role_fields, role_exists},
+    {ROLE, OP_DELETE, role_delete, ROUTE_FOLDS, "Delete a role with its secret ids.", role_fields, NULL},
+    {ROLE "/role-id", OP_READ, role_id_read, ROUTE_FOLDS, "Read what the role is known by.", role_id_fields, NULL},
+    {ROLE "/role-id", OP_UPDATE, role_id_write, ROUTE_FOLDS, "Set what the role is known by.", role_id_fields, NULL},
+    {ROLE "/secret-id/", OP_LIST, secret_list, ROUTE_FOLDS, "List the accessors of the secret ids.", NULL, NULL},
+    {ROLE "/secret-id", OP_UPDATE, secret_create, ROUTE_FOLDS, "Make a secret id.", secret_fields, NULL},
+    {ROLE "/custom-secret-id", OP_UPDATE, secret_create_custom, ROUTE_FOLDS, "Set a secret id.", secret_fields, NULL},
+    {ROLE "/secret-id/lookup", OP_UPDATE, secret_lookup, ROUTE_FOLDS, "Look up a secret id.", lookup_fields, NULL},
+    {ROLE "/secret-id/destroy", OP_UPDATE, secret_destroy, ROUTE_FOLDS, "Remove a secret id.", lookup_fields, NULL},
+    {ROLE "/secret-id/destroy", OP_DELETE, secret_destroy, ROUTE_FOLDS, "Remove a secret id.", lookup_fields, NULL},
+    {ROLE "/secret-id-accessor/lookup", OP_UPDATE, secret_accessor_lookup, ROUTE_FOLDS,
+     "Look up a secret id by its accessor.", lookup_fields, NULL},
+    {ROLE "/secret-id-accessor/destroy", OP_UPDATE, secret_accessor_destroy, ROUTE_FOLDS,
+     "Remove a secret id by its accessor.", lookup_fields, NULL},
+    {ROLE "/secret-id-accessor/destroy", OP_DELETE, secret_accessor_destroy, ROUTE_FOLDS,
+     "Remove a secret id by its accessor.", lookup_fields, NULL},
     ROLE_FIELD("policies", "the policies of tokens."),
     ROLE_FIELD("bind-secret-id", "whether a login needs a secret id."),
     ROLE_FIELD("secret-id-bound-cidrs", "where logins may come from."),
@@ -100,7 +100,7 @@ static const struct route approle_routes[] = {
     ROLE_FIELD("token-ttl", "how long a token lives at first."),
     ROLE_FIELD("token-max-ttl", "how long a token lives at most."),
     ROLE_FIELD("token-bound-cidrs", "where tokens can be used from."),
-    {ROLE "/local-secret-ids", OP_READ, role_field_read, 0, "Read local_secret_ids.", role_fields, NULL},
+    {ROLE "/local-secret-ids", OP_READ, role_field_read, ROUTE_FOLDS, "Read local_secret_ids.", role_fields, NULL},
     {"tidy/secret-id", OP_UPDATE, secret_tidy, 0, "Remove secret ids whose time is over.", NULL, NULL},
     {0},
 };

@@ -246,11 +246,12 @@ static const struct field login_fields[] = {NAME, {"password", FIELD_STRING, "Th
 static const struct route userpass_routes[] = {
     {"login/:username", OP_UPDATE, login, ROUTE_UNAUTH | ROUTE_LOGIN | ROUTE_BLOCKS, "Log in.", login_fields, NULL},
     {"users/", OP_LIST, user_list, 0, "List the users.", NULL, NULL},
-    {USER, OP_READ, user_read, 0, "Read a user, without the password.", user_fields, NULL},
-    {USER, OP_UPDATE, user_write, ROUTE_BLOCKS, "Write a user.", user_fields, user_exists},
-    {USER, OP_DELETE, user_delete, 0, "Delete a user.", user_fields, NULL},
-    {USER "/password", OP_UPDATE, password_write, ROUTE_BLOCKS, "Set a user's password.", password_fields, NULL},
-    {USER "/policies", OP_UPDATE, policies_write, 0, "Set a user's policies.", policies_fields, NULL},
+    {USER, OP_READ, user_read, ROUTE_FOLDS, "Read a user, without the password.", user_fields, NULL},
+    {USER, OP_UPDATE, user_write, ROUTE_FOLDS | ROUTE_BLOCKS, "Write a user.", user_fields, user_exists},
+    {USER, OP_DELETE, user_delete, ROUTE_FOLDS, "Delete a user.", user_fields, NULL},
+    {USER "/password", OP_UPDATE, password_write, ROUTE_FOLDS | ROUTE_BLOCKS, "Set a user's password.", password_fields,
+     NULL},
+    {USER "/policies", OP_UPDATE, policies_write, ROUTE_FOLDS, "Set a user's policies.", policies_fields, NULL},
     {0},
 };
 

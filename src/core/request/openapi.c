@@ -12,10 +12,15 @@
 
 json_t *openapi_new(void)
 {
-    return json_pack("{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:{}, s:{s:{}}}", "openapi", "3.0.2", "info", "title",
-                     "Coffer API", "description", "All paths are below /v1.", "version", COFFER_VERSION, "license",
-                     "name", "Apache-2.0", "url", "https://www.apache.org/licenses/LICENSE-2.0", "paths", "components",
-                     "schemas");
+    json_t *document =
+        json_pack("{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:{}}", "openapi", "3.0.2", "info", "title", "Coffer API",
+                  "description", "All paths are below /v1.", "version", COFFER_VERSION, "license", "name", "Apache-2.0",
+                  "url", "https://www.apache.org/licenses/LICENSE-2.0", "paths");
+    json_object_set_new(document, "components",
+                        json_pack("{s:{}, s:{s:{s:s, s:s, s:s}}}", "schemas", "securitySchemes", "token", "type",
+                                  "apiKey", "in", "header", "name", "X-Vault-Token"));
+    json_object_set_new(document, "security", json_pack("[{s:[]}]", "token"));
+    return document;
 }
 
 /* ---- Parameters ---- */
@@ -194,6 +199,25 @@ static void merge_get(json_t *operation, const struct route *route, const json_t
     json_object_set_new(operation, "summary", json_sprintf("%s %s", json_str(operation, "summary", ""), route->help));
 }
 
+/* A path's say it of one of its operations at least, as clients know it; an operation's say it of itself. */
+static void mark(json_t *what, unsigned flags)
+{
+    if ((flags & ROUTE_SUDO) != 0)
+        json_object_set_new(what, "x-vault-sudo", json_true());
+    if ((flags & ROUTE_UNAUTH) != 0)
+        json_object_set_new(what, "x-vault-unauthenticated", json_true());
+    if ((flags & (ROUTE_OPENABLE | ROUTE_OPEN_REKEY | ROUTE_OPEN_ROOT)) != 0)
+        json_object_set_new(what, "x-openable", json_true());
+}
+
+static void mark_guards(json_t *item, json_t *operation, unsigned flags)
+{
+    mark(item, flags);
+    mark(operation, flags);
+    if ((flags & ROUTE_UNAUTH) != 0)
+        json_object_set_new(operation, "security", json_array());
+}
+
 static void add_route(json_t *document, const char *mount, const char *tag, const struct route *route)
 {
     struct buf path = BUF_INIT;
@@ -205,12 +229,10 @@ static void add_route(json_t *document, const char *mount, const char *tag, cons
     if (operation != NULL && strcmp(method, "get") == 0) {
         merge_get(operation, route, captured);
     } else if (operation == NULL) {
-        json_object_set_new(item, method, new_operation(document, route, buf_str(&path), tag, captured));
-        if ((route->flags & ROUTE_SUDO) != 0)
-            json_object_set_new(item, "x-vault-sudo", json_true());
-        if ((route->flags & ROUTE_UNAUTH) != 0)
-            json_object_set_new(item, "x-vault-unauthenticated", json_true());
+        operation = new_operation(document, route, buf_str(&path), tag, captured);
+        json_object_set_new(item, method, operation);
     }
+    mark_guards(item, operation, route->flags);
     json_decref(captured);
     buf_close(&path);
 }

@@ -20,6 +20,7 @@
     X(begin)          /* a snapshot of the store */                                                                    \
     X(route)          /* which mount, which row of its engine's table */                                               \
     X(limit)          /* may its address ask once more? */                                                             \
+    X(read)           /* its body becomes JSON, within bounds */                                                       \
     X(authenticate)   /* the token; takes one of its uses */                                                           \
     X(authorize)      /* its policies; and does the route exist? */                                                    \
     X(audit_request)  /* before anything is done */                                                                    \

@@ -72,11 +72,16 @@ struct request {
 
     /* From the listener. */
     enum operation operation;
-    const char *method;       /* of HTTP, or NULL: for the eye */
-    const char *path;         /* canonical, without "/v1/": "aws/creds/my-role"; lists end in '/' */
-    const char *raw_path;     /* as sent, without "/v1/", percent-encoded: only for redirects; NULL: path */
-    const char *query;        /* as sent, or NULL: only for redirects */
-    json_t *data;             /* an object */
+    const char *method;   /* of HTTP, or NULL: for the eye */
+    const char *path;     /* canonical, without "/v1/": "aws/creds/my-role"; lists end in '/' */
+    const char *raw_path; /* as sent, without "/v1/", percent-encoded: only for redirects; NULL: path */
+    const char *query;    /* as sent, or NULL: only for redirects */
+    json_t *data;         /* an object */
+    /* Or what data will be made of, once its address may ask (the step `read`); borrowed from the front. NULL: nothing.
+     */
+    int (*read_body)(const char *type, const char *body, size_t len, json_t **ret_data, struct err *err);
+    const char *body_type, *body;
+    size_t body_len;
     const char *client_token; /* or NULL */
     const char *remote_addr;
     const char *forwarded_from; /* the node whose client it is, or NULL: this one's */

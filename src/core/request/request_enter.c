@@ -3,6 +3,7 @@
  * request_enter.c — the steps up to the handler's door: where the request is answered, what it is for, who asks, and
  * whether they may.
  */
+#include <ctype.h>
 #include <string.h>
 
 #include "core/core_private.h"
@@ -185,6 +186,23 @@ enum step_result step_route(struct request *req)
     return NEXT;
 }
 
+/* Not before `limit`: whoever asks too often does not get its bodies parsed. A rerun finds data there already. */
+enum step_result step_read(struct request *req)
+{
+    json_t *data;
+    if (req->read_body == NULL)
+        return NEXT;
+    int rc = req->read_body(req->body_type, req->body, req->body_len, &data, &req->err);
+    req->read_body = NULL;
+    if (rc != OK) {
+        req->is_unaudited = true; /* nobody knows what it would have asked for */
+        return failed(req, rc);
+    }
+    json_decref(req->data);
+    req->data = data;
+    return NEXT;
+}
+
 enum step_result step_authenticate(struct request *req)
 {
     int rc = has_flag(req, ROUTE_WRAPPING) && req->operation != OP_HELP ? wrapping_find(req) : OK;
@@ -230,13 +248,25 @@ static int say_no_route(struct request *req)
     return fail(req, ERR_NOTFOUND, "1 error occurred:\n\t* unsupported path\n\n");
 }
 
+/* The path as its route takes it: what is one thing in any spelling has one path, and one rule. */
+static const char *path_for_policies(struct request *req)
+{
+    if (!has_flag(req, ROUTE_FOLDS))
+        return req->path;
+    char *path = arena_strdup(&req->arena, req->path);
+    for (char *c = path + (req->mount_relative - req->path); *c != '\0'; c++)
+        *c = (char)tolower((unsigned char)*c);
+    return path;
+}
+
 static int check_policies(struct request *req)
 {
     struct acl *acl;
     int rc = policy_acl(req, req->token->policies, &acl);
     if (rc != OK)
         return rc;
-    struct acl_verdict verdict = acl_check_wrapped(acl, req->operation, req->path, req->data, req->wrap_ttl_s);
+    struct acl_verdict verdict =
+        acl_check_wrapped(acl, req->operation, path_for_policies(req), req->data, req->wrap_ttl_s);
     if (!verdict.allowed || (has_flag(req, ROUTE_SUDO) && !verdict.sudo))
         rc = deny(req);
     else if (verdict.granted_by != NULL)

@@ -20,6 +20,7 @@ enum step_result step_standing(struct request *req);
 enum step_result step_begin(struct request *req);
 enum step_result step_route(struct request *req);
 enum step_result step_limit(struct request *req); /* quota.c */
+enum step_result step_read(struct request *req);
 enum step_result step_authenticate(struct request *req);
 enum step_result step_authorize(struct request *req);
 /* request_handle.c: what it wants done */

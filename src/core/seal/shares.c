@@ -121,6 +121,14 @@ static int decode_share(const char *text, unsigned char *ret, size_t *ret_size, 
     return rc;
 }
 
+/* What cannot be a share of this cluster's must not throw away those that can: anybody may give one. */
+static int check_size(const struct shares *shares, size_t size, struct err *err)
+{
+    if (shares->n > 0 && size != shares->size && size != SHARE_MAX)
+        return err_set(err, ERR_INVALID, "invalid key: it is not as long as those that were given before");
+    return OK;
+}
+
 /* The same one again is no progress. */
 static bool add(struct shares *shares, const unsigned char *share, size_t size)
 {
@@ -140,6 +148,8 @@ int shares_add(struct shares *shares, const char *text, bool *ret_is_new, struct
     unsigned char *share = secret_alloc(SHARE_MAX);
     size_t size;
     int rc = decode_share(text, share, &size, err);
+    if (rc == OK)
+        rc = check_size(shares, size, err);
     if (rc == OK)
         *ret_is_new = add(shares, share, size);
     secret_free(share);

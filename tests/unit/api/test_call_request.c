@@ -16,6 +16,17 @@ static struct refusal refusal;
 static struct http_header headers[4];
 static size_t n_headers;
 
+/* As the pipeline does. */
+static int read_body(void)
+{
+    struct err err = {0};
+    int rc = req.read_body(req.body_type, req.body, req.body_len, &req.data, &err);
+    if (rc != OK)
+        refusal =
+            (struct refusal){.status = err_http_status(err.code), .text = arena_strdup(&req.arena, err_text(&err))};
+    return rc == OK ? OK : ERR_INVALID;
+}
+
 static int ask(const char *method, const char *target, const char *body)
 {
     static char path[8192];
@@ -34,6 +45,8 @@ static int ask(const char *method, const char *target, const char *body)
     call.is_head = strcmp(method, "HEAD") == 0;
     snprintf(call.remote_addr, sizeof call.remote_addr, "192.0.2.1");
     int rc = call_read_request(&call, &req, &refusal);
+    if (rc == OK && req.read_body != NULL)
+        rc = read_body();
     n_headers = 0;
     return rc;
 }

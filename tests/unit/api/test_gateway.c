@@ -129,10 +129,19 @@ int request_preview(struct core *core, enum operation operation, const char *pat
     return strcmp(token, "root") == 0 ? 0 : 403;
 }
 
+static void read_body(struct request *req)
+{
+    if (req->read_body != NULL)
+        assert_int_equal(req->read_body(req->body_type, req->body, req->body_len, &req->data, NULL), OK);
+    if (req->data == NULL)
+        req->data = json_object();
+}
+
 static void answer(struct request *req)
 {
     const char *token = req->client_token != NULL ? req->client_token : "-";
 
+    read_body(req);
     req->reply = json_pack("{s:i, s:s, s:s, s:O, s:s}", "operation", req->operation, "path", req->path, "token", token,
                            "data", req->data, "from", req->remote_addr);
     if (strncmp(req->path, "sealed/", 7) == 0)

@@ -85,6 +85,7 @@ static void test_appends(void **state)
     sample_close(&sample);
 }
 
+/* N-121 of tests/server/cves.md: swapped records. */
 static void test_moved(void **state)
 {
     (void)state;
@@ -99,6 +100,7 @@ static void test_moved(void **state)
     sample_close(&sample);
 }
 
+/* N-077 */
 static void test_flipped(void **state)
 {
     (void)state;
@@ -181,6 +183,7 @@ static int compare_nonces(const void *a, const void *b)
     return memcmp(a, b, 12);
 }
 
+/* N-076 */
 static void test_nonces(void **state)
 {
     (void)state;

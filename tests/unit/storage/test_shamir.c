@@ -69,6 +69,7 @@ static void test_wrong_share(void **state)
     assert_memory_not_equal(result, "four", 4);
 }
 
+/* N-126 of tests/server/cves.md: unequal, and none is zero. */
 static void test_coordinates(void **state)
 {
     (void)state;
