@@ -52,11 +52,6 @@ static void put_seal_rows(struct cli *cli, const json_t *seal, struct table *tab
         table_row(table, "Quarantine", "since a restore: see operator raft quarantine");
 }
 
-static const char *or_none(const char *address)
-{
-    return *address ? address : "<none>";
-}
-
 static void put_leader_rows(struct cli *cli, const json_t *status, struct table *table)
 {
     bool is_active = json_flag(status, "is_self", false);
@@ -64,12 +59,12 @@ static void put_leader_rows(struct cli *cli, const json_t *status, struct table 
     table_row(table, "HA Enabled", yes_no(status, "ha_enabled"));
     if (!json_flag(status, "ha_enabled", false) || json_flag(status, "sealed", false))
         return;
-    table_row(table, "HA Cluster", or_none(json_str(status, "leader_cluster_address", "")));
+    table_row(table, "HA Cluster", json_str(status, "leader_cluster_address", ""));
     table_row(table, "HA Mode", is_active ? "active" : "standby");
     if (is_active)
         put_if_set(table, "Active Since", json_str(status, "active_time", ""));
     else
-        table_row(table, "Active Node Address", or_none(json_str(status, "leader_address", "")));
+        put_if_set(table, "Active Node Address", json_str(status, "leader_address", ""));
     if (json_int(status, "raft_committed_index", 0))
         table_row(table, "Raft Committed Index", number(cli, status, "raft_committed_index"));
     if (json_int(status, "raft_applied_index", 0))
