@@ -200,7 +200,7 @@ def differences(line, ours, theirs, our_variables, their_variables, own_words):
     """[(place, ours, theirs)] of two CompletedProcesses. own_words: the programs are not the same."""
     found = []
     if ours.returncode != theirs.returncode:
-        found.append(("exit code", ours.returncode, theirs.returncode))
+        found.append(("exit code", f"{ours.returncode} {ours.stderr}", f"{theirs.returncode} {theirs.stderr}"))
     one, other = _complaint(ours, our_variables, own_words), _complaint(theirs, their_variables, own_words)
     if one != other:
         found.append(("stderr", one, other))
