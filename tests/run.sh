@@ -96,8 +96,9 @@ pytest() {
     alone $WRAP "$VENV/bin/python" -m pytest -c tests/pytest.ini -n $((CORES + 1)) --dist worksteal "$@"
 }
 
+# The clients of other projects are fetched before, where there is a network.
 server() {
-    build test && pytest test tests/server tests/scenarios
+    build test && "$VENV/bin/python" tests/clients/build.py && pytest test tests/server tests/scenarios
 }
 
 cluster() {
