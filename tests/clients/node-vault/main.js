@@ -46,7 +46,7 @@ async function mindTheToken(app) {
   assert.strictEqual(renewed.auth.lease_duration, 300);
   // A client takes on the token that it makes.
   const maker = connect({ ...options, token: process.env.VAULT_TOKEN });
-  const child = (await maker.tokenCreate({ policies: ['node'], ttl: '1h', metadata: { made: 'by node' } })).auth;
+  const child = (await maker.tokenCreate({ policies: ['node'], ttl: '1h', meta: { made: 'by node' } })).auth;
   assert.strictEqual((await root.tokenLookup({ token: child.client_token })).data.meta.made, 'by node');
   await root.tokenRevoke({ token: child.client_token });
   await refused(403, () => root.tokenLookup({ token: child.client_token }));
