@@ -288,7 +288,9 @@ static const struct option_def step_down_options[] = {
 const struct command operator_commands[] = {
     {"status", status, "Show whether the server is sealed and its part in the cluster", "",
      "Prints the state of the server. The exit code is 0 when it is unsealed, 2 when it is sealed, 1 when it cannot be "
-     "asked.\n\n"
+     "asked. With a token that may read sys/storage/raft/configuration, a row for each node says who leads, by how "
+     "many "
+     "entries it lags, how long ago it was heard of, and whether it is sealed, and since when.\n\n"
      "$ coffer status\n",
      NULL, 0, 0, COMMAND_FIELD},
     {"operator", NULL, "Initialize, unseal, seal, and look after the cluster", "",
