@@ -5,11 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/glob.h"
 
 /*
- * What wants "sudo" beside the rest, here or in Vault. A star at the end stands for anything; a server tells the same
- * in its OpenAPI document (x-vault-sudo), but nothing may be asked of it here.
+ * What wants "sudo" beside the rest, here or in Vault; a list has a slash at its end. A server tells the same in its
+ * OpenAPI document (x-vault-sudo), but nothing may be asked of it here.
  */
 static const char *const sudo_paths[] = {
     "auth/token/accessors/",
@@ -49,13 +50,16 @@ static const char *const capabilities[][2] = {
     {NULL, NULL},
 };
 
-static bool needs_sudo(const char *path)
+static bool needs_sudo(const char *path, bool is_list)
 {
-    for (int i = 0; sudo_paths[i]; i++) {
-        if (glob_fits(sudo_paths[i], path))
-            return true;
-    }
-    return false;
+    struct buf asked = BUF_INIT;
+    bool found = false;
+
+    buf_printf(&asked, "%s%s", path, is_list ? "/" : "");
+    for (int i = 0; sudo_paths[i]; i++)
+        found |= glob_fits(sudo_paths[i], buf_str(&asked));
+    buf_close(&asked);
+    return found;
 }
 
 void needed_policy_print(const char *method, const char *path, const json_t *query)
@@ -74,5 +78,5 @@ void needed_policy_print(const char *method, const char *path, const json_t *que
             putchar('\\');
         putchar(*at);
     }
-    printf("\" {\n  capabilities = [%s%s]\n}\n", found, needs_sudo(path) ? ", \"sudo\"" : "");
+    printf("\" {\n  capabilities = [%s%s]\n}\n", found, needs_sudo(path, !strcmp(method, "LIST")) ? ", \"sudo\"" : "");
 }
