@@ -67,6 +67,7 @@ extern const struct command lease_commands[];
 extern const struct command logical_commands[];
 extern const struct command login_commands[];
 extern const struct command operator_commands[];
+extern const struct command plugin_commands[];
 extern const struct command policy_commands[];
 extern const struct command raft_commands[];
 extern const struct command autopilot_commands[];

@@ -224,6 +224,12 @@ SCENES = {
         lease revoke -force -sync -prefix auth/userpass
         lease revoke -force auth/userpass
         auth disable userpass
+        * plugin list
+        * plugin list -detailed auth
+        plugin list nope
+        * plugin info auth userpass
+        plugin info -field=builtin auth userpass
+        plugin info auth nope
         * write sys/tools/hash input=aGVsbG8=
         * read sys/health
         read sys/nothing

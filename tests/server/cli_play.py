@@ -14,7 +14,7 @@ from compare import MASKS, MOMENTS, are_equal, flatten
 from lib import settings
 
 FORMATS = ("table", "json", "yaml")
-_GROUPS = {"kv", "token", "policy", "secrets", "auth", "lease", "operator", "audit", "metadata", "raft", "autopilot", "snapshot"}
+_GROUPS = {"plugin", "kv", "token", "policy", "secrets", "auth", "lease", "operator", "audit", "metadata", "raft", "autopilot", "snapshot"}
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _UNTIL_S = 20
 

@@ -27,6 +27,8 @@ WANTED = [
            r"(.*\.)?(Version|version|Upgrade Version|upgrade_version)", ("leases", "new: operator")),
     Wanted("The version of the one and of the other.", OTHER_SERVER, "(auth|secrets) list.*",
            r".*/\.(Running Version|running_plugin_version)", ("logins", "kv")),
+    Wanted("Each has what is built into it.", OTHER_SERVER, "plugin list.*", ".*", ("leases",)),
+    Wanted("The version of the one and of the other.", OTHER_SERVER, "plugin info.*", "version", ("leases",)),
     Wanted("Vault gives the time of its build, OpenBao that of its last commit.", OTHER_SERVER, "(status|operator unseal).*",
            "Commit Date|Build Date|commit_date|build_date", ("new: operator",)),
     Wanted("Fields of Vault, and whether the disk has room.", OTHER_SERVER, "read .*sys/health",
