@@ -199,7 +199,7 @@ main() {
     demo) packages="$BUILD_PACKAGES $DEMO_PACKAGES" ;;
     test)
         packages="$BUILD_PACKAGES $DEMO_PACKAGES $TEST_PACKAGES"
-        command -v go >/dev/null || packages="$packages golang-go" # for the chaos suite's checker
+        command -v go >/dev/null || packages="$packages golang-go" # for the chaos suite's checker and tests/clients
         ;;
     *) die "usage: install-deps.sh [build|demo|test]" ;;
     esac

@@ -20,6 +20,7 @@
 #include "secrets/cubbyhole/cubbyhole.h"
 #include "secrets/kv/kv.h"
 #include "server/server.h"
+#include "server/server_options.h"
 #include "sys/sys.h"
 
 /* A new engine or auth method: its folder, and its line here. */
@@ -41,9 +42,10 @@ static int run_server(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    static const struct cli_foreign foreign[] = {{"server", "Start a Coffer server", run_server},
-                                                 {"operator diagnose", NULL, diagnose_main},
-                                                 {NULL, NULL, NULL}};
+    static const struct cli_foreign foreign[] = {
+        {"server", "Start a Coffer server", run_server, server_usage},
+        {"operator diagnose", "Find out why a server does not start", diagnose_main, diagnose_usage},
+        {0}};
     json_setup();
     return cli_main(argc, argv, foreign);
 }

@@ -114,8 +114,9 @@ pytest() {
     alone $WRAP "$VENV/bin/python" -m pytest -c tests/pytest.ini -n $((CORES + 2)) --dist worksteal "$@"
 }
 
+# The clients of other projects are fetched before, where there is a network.
 server() {
-    build test && pytest test tests/server tests/scenarios
+    build test && "$VENV/bin/python" tests/clients/build.py && pytest test tests/server tests/scenarios
 }
 
 cluster() {

@@ -15,6 +15,7 @@
 #define CHECKSUM  148
 #define TYPE      156
 #define MAGIC     257
+#define DEVICE    329 /* major and minor, of which files have none */
 #define OCTAL_MAX 077777777777
 
 static void put_octal(unsigned char *field, int digits, uint64_t value)
@@ -47,7 +48,8 @@ static uint64_t get_number(const unsigned char *field)
     return value;
 }
 
-void tar_header(const char *name, uint64_t size, int64_t mtime_s, unsigned char ret[TAR_BLOCK])
+/* The numbers of the device are nothing, or are written out as zeroes, as Go's programs do. */
+static void make_header(const char *name, uint64_t size, int64_t mtime_s, bool has_device, unsigned char *ret)
 {
     unsigned sum = 0;
     memset(ret, 0, TAR_BLOCK);
@@ -60,17 +62,26 @@ void tar_header(const char *name, uint64_t size, int64_t mtime_s, unsigned char 
     memset(ret + CHECKSUM, ' ', 8); /* as which it counts in its own sum */
     ret[TYPE] = '0';
     memcpy(ret + MAGIC, "ustar\00000", 8);
+    if (has_device) {
+        put_octal(ret + DEVICE, 7, 0);
+        put_octal(ret + DEVICE + 8, 7, 0);
+    }
     for (int i = 0; i < TAR_BLOCK; i++)
         sum += ret[i];
     put_octal(ret + CHECKSUM, 6, sum);
     ret[CHECKSUM + 6] = '\0';
 }
 
+void tar_header(const char *name, uint64_t size, int64_t mtime_s, unsigned char ret[TAR_BLOCK])
+{
+    make_header(name, size, mtime_s, false, ret);
+}
+
 bool tar_header_is(const unsigned char block[TAR_BLOCK], const char *name, uint64_t *ret_size)
 {
     unsigned char expected[TAR_BLOCK];
     uint64_t size = get_number(block + SIZE);
-    tar_header(name, size, (int64_t)get_number(block + MTIME), expected);
+    make_header(name, size, (int64_t)get_number(block + MTIME), block[DEVICE] != 0, expected);
     if (memcmp(block, expected, TAR_BLOCK) != 0)
         return false;
     *ret_size = size;

@@ -10,6 +10,7 @@
 #include "base/duration.h"
 #include "base/secret.h"
 #include "cli/http.h"
+#include "cli/needed_policy.h"
 #include "cli/options.h"
 #include "cli/request.h"
 #include "cli/secret_reply.h"
@@ -22,7 +23,8 @@
 
 const char *api_address(struct cli *cli)
 {
-    const char *address = option_text(cli, "address");
+    const char *agent = option_text(cli, "agent-address");
+    const char *address = agent && *agent ? agent : option_text(cli, "address");
 
     if (!address || !*address)
         return DEFAULT_ADDRESS;
@@ -54,7 +56,8 @@ void api_stop_wrapping(struct cli *cli)
 
 static int open_http(struct cli *cli, struct err *err)
 {
-    const char *address = option_text(cli, "address"), *timeout = cli_env("CLIENT_TIMEOUT");
+    const char *agent = option_text(cli, "agent-address"), *timeout = cli_env("CLIENT_TIMEOUT");
+    const char *address = agent && *agent ? agent : option_text(cli, "address");
     struct http_settings settings = {
         .ca_cert = option_text(cli, "ca-cert"),
         .ca_path = option_text(cli, "ca-path"),
@@ -176,6 +179,10 @@ static int fetch(struct cli *cli, struct request *request, const char *path, con
         buf_puts(&cli->failure, err_text(&err));
     } else if (option_flag(cli, "output-curl-string")) {
         request_print_curl(cli, request);
+        cli->is_dry_run = true;
+        rc = ERR_UNAVAILABLE;
+    } else if (option_flag(cli, "output-policy")) {
+        needed_policy_print(request->method, path, query);
         cli->is_dry_run = true;
         rc = ERR_UNAVAILABLE;
     } else {

@@ -33,6 +33,17 @@ static int audit_disable(struct cli *cli)
     return cli_success(cli, "Success! Disabled audit device (if it was enabled) at: %s/", path);
 }
 
+/* "file_path=x mode=0600", sorted. */
+static const char *pairs(struct cli *cli, const json_t *options)
+{
+    json_t *sorted = cli_keep(cli, text_sorted(options ? options : cli_keep(cli, json_object()))), *value;
+    const char *key, *line = "";
+
+    json_object_foreach(sorted, key, value) line =
+        cli_printf(cli, "%s%s%s=%s", line, *line ? " " : "", key, secret_value(cli, value));
+    return line;
+}
+
 static void put_rows(struct cli *cli, const json_t *devices, bool is_detailed, struct table *table)
 {
     json_t *sorted = cli_keep(cli, text_sorted(devices)), *device;
@@ -50,7 +61,7 @@ static void put_rows(struct cli *cli, const json_t *devices, bool is_detailed, s
         table_cell(table, json_str(device, "description", ""));
         if (is_detailed) {
             table_cell(table, json_flag(device, "local", false) ? "local" : "replicated");
-            table_cell(table, secret_value(cli, json_map_at(device, "options")));
+            table_cell(table, pairs(cli, json_map_at(device, "options")));
         }
     }
 }

@@ -4,10 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/secret.h"
 #include "cli/api.h"
+#include "cli/complete.h"
 #include "cli/help.h"
+#include "cli/man.h"
 #include "cli/options.h"
 
 json_t *cli_keep(struct cli *cli, json_t *value)
@@ -267,6 +270,55 @@ static int dispatch(int argc, char **argv, const struct cli_foreign *foreign)
     return EXIT_LOCAL;
 }
 
+/* ---- What is asked of the program itself ---- */
+
+static int own_path(char *path, size_t size, struct err *err)
+{
+    ssize_t len = readlink("/proc/self/exe", path, size - 1);
+
+    if (len <= 0)
+        return err_set(err, ERR_IO, "the path of this program is not known");
+    path[len] = '\0';
+    return OK;
+}
+
+static int change_completion(int (*change)(const char *program, struct err *err))
+{
+    char program[4096];
+    struct err err = {0};
+
+    if (own_path(program, sizeof program, &err) || change(program, &err))
+        return cli_mistake("%s", err_text(&err));
+    return EXIT_OK;
+}
+
+/* For the build: what a package installs beside the program. */
+static int write_documents(const char *dir, const struct cli_foreign *foreign)
+{
+    struct err err = {0};
+
+    if (man_write_pages(dir, foreign, &err) || complete_write_files(dir, &err))
+        return cli_mistake("%s", err_text(&err));
+    return EXIT_OK;
+}
+
+/* Whether the first word is one of these; then ret_code is the exit code. */
+static bool run_on_itself(const char *word, const struct cli_foreign *foreign, int *ret_code)
+{
+    static const char documents[] = "-write-documents=";
+
+    word += word[0] == '-' && word[1] == '-';
+    if (!strcmp(word, "-autocomplete-install"))
+        *ret_code = change_completion(complete_install);
+    else if (!strcmp(word, "-autocomplete-uninstall"))
+        *ret_code = change_completion(complete_uninstall);
+    else if (!strncmp(word, documents, strlen(documents)))
+        *ret_code = write_documents(word + strlen(documents), foreign);
+    else
+        return false;
+    return true;
+}
+
 /* How many words the name is, if the arguments begin with it; else 0. */
 static int count_words(const char *name, int argc, char **argv)
 {
@@ -285,6 +337,13 @@ int cli_main(int argc, char **argv, const struct cli_foreign *foreign)
     static const char *const version_words[] = {"version", "-v", "-version", "--version", NULL};
     static const char *const help_words[] = {"help", "-h", "-help", "--help", NULL};
 
+    const char *line = getenv("COMP_LINE");
+    int code;
+
+    if (line) {
+        complete_line(stdout, line, foreign);
+        return EXIT_OK;
+    }
     for (const struct cli_foreign *each = foreign; each && each->name; each++) {
         int words = count_words(each->name, argc - 1, argv + 1);
         if (words > 0)
@@ -302,5 +361,7 @@ int cli_main(int argc, char **argv, const struct cli_foreign *foreign)
         help_put_overview(stdout, foreign);
         return EXIT_OK;
     }
+    if (run_on_itself(argv[1], foreign, &code))
+        return code;
     return dispatch(argc - 1, argv + 1, foreign);
 }

@@ -10,6 +10,7 @@ struct cli_foreign {
     const char *name;                  /* its one or two words on the command line; NULL ends a list */
     const char *help;                  /* one line in the list of commands */
     int (*run)(int argc, char **argv); /* argv[0] is the name; returns the exit code */
+    const char *usage;                 /* its whole help: options begin a line, after two blanks */
 };
 
 /*

@@ -3,7 +3,8 @@
  * command.h — what a command is. Each file of commands ends in one table of these; commands.c lists the tables.
  *
  * Adding a command: 1. write `static int thing_do(struct cli *cli)`; 2. add its line to the table of its file, with an
- * example in the text; 3. add a case to tests/server/cli_compare.py.
+ * example in the text; 3. add its line to a scene of tests/server/cli_lines.py, or a case to tests/server/cli_compare.py
+ * if OpenBao has no such command. Help, completion and manual pages come from the tables.
  */
 #ifndef COFFER_CLI_COMMAND_H
 #define COFFER_CLI_COMMAND_H
@@ -66,6 +67,7 @@ extern const struct command lease_commands[];
 extern const struct command logical_commands[];
 extern const struct command login_commands[];
 extern const struct command operator_commands[];
+extern const struct command plugin_commands[];
 extern const struct command policy_commands[];
 extern const struct command raft_commands[];
 extern const struct command autopilot_commands[];

@@ -17,6 +17,7 @@ const struct command *const command_tables[] = {
     logical_commands,
     login_commands,
     operator_commands,
+    plugin_commands,
     policy_commands,
     raft_commands,
     autopilot_commands,

@@ -11,14 +11,31 @@
 #include "cli/output.h"
 #include "cli/pgp_keys.h"
 
-#define ATTEMPT     "sys/generate-root/attempt"
 #define OTP_MAX     128
 #define ENCODED_MAX 512
+
+/*
+ * Calls "attempt" or "update". With a token, under the paths that want one: those without may be closed. Vault has only
+ * these.
+ */
+static int ask(struct cli *cli, const char *method, const char *part, json_t *body, json_t **ret_reply)
+{
+    static const char *const bases[] = {"sys/generate-root-token", "sys/generate-root"};
+    int i = *api_token(cli) ? 0 : 1;
+    int rc = api_call(cli, method, cli_printf(cli, "%s/%s", bases[i], part), NULL, json_incref(body), ret_reply);
+
+    if (rc && cli->status == 404 && i == 0)
+        rc = api_call(cli, method, cli_printf(cli, "%s/%s", bases[1], part), NULL, json_incref(body), ret_reply);
+    json_decref(body);
+    if (!rc && json_map_at(*ret_reply, "data"))
+        *ret_reply = json_map_at(*ret_reply, "data");
+    return rc;
+}
 
 /* How far it is, and how long an OTP must be. */
 static int read_status(struct cli *cli, json_t **ret_status)
 {
-    if (api_call(cli, "GET", ATTEMPT, NULL, NULL, ret_status))
+    if (ask(cli, "GET", "attempt", NULL, ret_status))
         return cli_fail(cli, "Error getting root generation status");
     return EXIT_OK;
 }
@@ -67,7 +84,7 @@ static int begin(struct cli *cli)
     code = pgp_key_into(cli, "pgp-key", body, "pgp_key");
     if (code)
         return code;
-    if (api_call(cli, "PUT", ATTEMPT, NULL, json_incref(body), &status))
+    if (ask(cli, "PUT", "attempt", json_incref(body), &status))
         return cli_fail(cli, "Error initializing root generation");
     return print_status(cli, status);
 }
@@ -76,7 +93,7 @@ static int cancel(struct cli *cli)
 {
     json_t *reply;
 
-    if (api_call(cli, "DELETE", ATTEMPT, NULL, NULL, &reply))
+    if (ask(cli, "DELETE", "attempt", NULL, &reply))
         return cli_fail(cli, "Error canceling root token generation");
     return cli_success(cli, "Success! Root token generation canceled (if it was started)");
 }
@@ -95,7 +112,7 @@ static int give(struct cli *cli)
     code = keys_take_share(cli, status, "Unseal", &body);
     if (code)
         return code;
-    if (api_call(cli, "PUT", "sys/generate-root/update", NULL, json_incref(body), &status))
+    if (ask(cli, "PUT", "update", json_incref(body), &status))
         return cli_fail(cli, "Error posting unseal key");
     return print_status(cli, status);
 }

@@ -46,7 +46,9 @@ void help_put_overview(FILE *out, const struct cli_foreign *foreign)
     command_each("", visit_other, out);
     put_line(out, "version", "Print the version of this program");
     fputs("\n\"coffer <command> -help\" explains a command and shows an example.\n"
-          "COFFER_ADDR and COFFER_TOKEN say which server, and who you are.\n",
+          "COFFER_ADDR and COFFER_TOKEN say which server, and who you are.\n"
+          "\"coffer -autocomplete-install\" makes the Tab key complete commands and options in your shell;\n"
+          "\"coffer -autocomplete-uninstall\" takes that back.\n",
           out);
 }
 
@@ -66,7 +68,7 @@ static void put_about(FILE *out, const char *about)
     }
 }
 
-static const char *value_name(enum option_kind kind)
+const char *help_value_name(enum option_kind kind)
 {
     static const char *const names[] = {
         [OPTION_TEXT] = "=<text>",         [OPTION_FLAG] = "",        [OPTION_NUMBER] = "=<number>",
@@ -76,20 +78,25 @@ static const char *value_name(enum option_kind kind)
     return names[kind];
 }
 
+void help_describe_option(const struct option_def *def, struct buf *out)
+{
+    buf_puts(out, def->help);
+    if (def->kind == OPTION_LIST || def->kind == OPTION_MAP)
+        buf_puts(out, " May be given several times.");
+    if (def->alias)
+        buf_printf(out, " Also -%s.", def->alias);
+    if (def->env)
+        buf_printf(out, " Environment: COFFER_%s, BAO_%s, VAULT_%s.", def->env, def->env, def->env);
+}
+
 static void put_option(FILE *out, const struct option_def *def)
 {
-    char line[1024];
-    int len = snprintf(line, sizeof line, "%s", def->help);
+    struct buf line = BUF_INIT;
 
-    if (def->kind == OPTION_LIST || def->kind == OPTION_MAP)
-        len += snprintf(line + len, sizeof line - (size_t)len, " May be given several times.");
-    if (def->alias)
-        len += snprintf(line + len, sizeof line - (size_t)len, " Also -%s.", def->alias);
-    if (def->env)
-        len += snprintf(line + len, sizeof line - (size_t)len, " Environment: COFFER_%s, BAO_%s, VAULT_%s.", def->env,
-                        def->env, def->env);
-    fprintf(out, "\n  -%s%s\n", def->name, value_name(def->kind));
-    text_print_wrapped(out, line, (size_t)len, 6);
+    help_describe_option(def, &line);
+    fprintf(out, "\n  -%s%s\n", def->name, help_value_name(def->kind));
+    text_print_wrapped(out, buf_str(&line), line.len, 6);
+    buf_close(&line);
 }
 
 static void put_options(FILE *out, const char *title, const struct option_def *table)

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "cli/cli.h"
 #include "cli/command.h"
 
@@ -12,5 +13,10 @@
 void help_put_overview(FILE *out, const struct cli_foreign *foreign);
 /* What a command does, with an example, then its options; of a group, the commands below it. */
 void help_put_command(FILE *out, const struct command *command);
+
+/* "=<text>", or "" of a flag. */
+const char *help_value_name(enum option_kind kind);
+/* What an option is for, its other name and the environment that stands for it, in one line. */
+void help_describe_option(const struct option_def *def, struct buf *out);
 
 #endif

@@ -17,6 +17,11 @@ struct http {
     char reason[CURL_ERROR_SIZE];
 };
 
+void http_set_timeout(struct http *http, int64_t timeout_ms)
+{
+    http->timeout_ms = (long)timeout_ms;
+}
+
 static void set_text(CURL *curl, CURLoption option, const char *text)
 {
     if (text && *text)

@@ -33,6 +33,8 @@ struct http_reply {
 
 struct http *http_new(const struct http_settings *settings);
 void http_free(struct http *http);
+/* From now on. */
+void http_set_timeout(struct http *http, int64_t timeout_ms);
 
 /* Bodies that lie in files. */
 struct http_files {

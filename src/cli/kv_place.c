@@ -37,6 +37,7 @@ static int ask_for_mount(struct cli *cli, const char *path, json_t **ret_secret)
 
     cli->options = json_copy(options);
     json_object_del(cli->options, "output-curl-string");
+    json_object_del(cli->options, "output-policy");
     json_object_del(cli->options, "wrap-ttl");
     rc = api_call(cli, "GET", cli_printf(cli, "sys/internal/ui/mounts/%s", path), NULL, NULL, ret_secret);
     json_decref(cli->options);

@@ -57,8 +57,10 @@ static void put_options(struct cli *cli, json_t *body)
 {
     json_t *map = option_map(cli, "options");
 
-    if (!option_is_set(cli, "version") && !map)
+    if (!option_is_set(cli, "version") && !map) {
+        json_object_set_new(body, "options", json_null()); /* as Vault's command line does, which is then shown again */
         return;
+    }
     map = map ? json_copy(map) : json_object();
     if (option_is_set(cli, "version"))
         json_object_set_new(map, "version", json_string(cli_printf(cli, "%" PRId64, option_number(cli, "version", 0))));

@@ -29,13 +29,15 @@ static int status(struct cli *cli)
 static int init_status(struct cli *cli)
 {
     json_t *reply;
+    bool is_done;
 
     if (api_call(cli, "GET", "sys/init", NULL, NULL, &reply))
         return cli_fail(cli, "Error checking initialization status") ? EXIT_LOCAL : EXIT_OK;
-    if (json_flag(reply, "initialized", false))
-        return cli_success(cli, "Vault is initialized");
-    cli_success(cli, "Vault is not initialized");
-    return EXIT_REMOTE;
+    is_done = json_flag(reply, "initialized", false);
+    if (cli->format != FORMAT_TABLE)
+        output_value(cli, cli_keep(cli, json_pack("{s:b}", "Initialized", is_done)));
+    cli_success(cli, is_done ? "Vault is initialized" : "Vault is not initialized");
+    return is_done ? EXIT_OK : EXIT_REMOTE;
 }
 
 /* The answer of sys/init under the names that clients print. */
@@ -50,7 +52,10 @@ static json_t *init_result(struct cli *cli, const json_t *reply, const json_t *a
     for (int i = 0; i < 4; i++) {
         json_t *list = json_list_at(reply, names[i][1]);
 
-        json_object_set_new(result, names[i][0], list ? json_incref(list) : json_array());
+        if (list)
+            json_object_set(result, names[i][0], list);
+        else
+            json_object_set_new(result, names[i][0], i < 2 ? json_array() : json_null());
         if (i == 1) {
             /* An automatic seal is as good as one share, as clients show it. */
             json_object_set_new(result, "unseal_shares", json_integer(json_int(asked, "secret_shares", 1)));
@@ -301,7 +306,9 @@ static const struct option_def step_down_options[] = {
 const struct command operator_commands[] = {
     {"status", status, "Show whether the server is sealed and its part in the cluster", "",
      "Prints the state of the server. The exit code is 0 when it is unsealed, 2 when it is sealed, 1 when it cannot be "
-     "asked.\n\n"
+     "asked. With a token that may read sys/storage/raft/configuration, a row for each node says who leads, by how "
+     "many "
+     "entries it lags, how long ago it was heard of, and whether it is sealed, and since when.\n\n"
      "$ coffer status\n",
      NULL, 0, 0, COMMAND_FIELD},
     {"operator", NULL, "Initialize, unseal, seal, and look after the cluster", "",

@@ -12,6 +12,7 @@
 
 const struct option_def http_options[] = {
     {"address", OPTION_TEXT, "Address of the server. The default is https://127.0.0.1:8200.", NULL, "ADDR"},
+    {"agent-address", OPTION_TEXT, "Address of an agent that is asked instead of the server.", NULL, "AGENT_ADDR"},
     {"ca-cert", OPTION_TEXT, "File with the CA certificates (PEM) that the server's certificate is checked against.",
      NULL, "CACERT"},
     {"ca-path", OPTION_TEXT, "Directory of CA certificates (PEM, hashed names). -ca-cert goes before it.", NULL,
@@ -26,6 +27,9 @@ const struct option_def http_options[] = {
     {"namespace", OPTION_TEXT, "Namespace that the paths are relative to.", "ns", "NAMESPACE"},
     {"non-interactive", OPTION_FLAG, "Never ask on the terminal; fail instead.", NULL, NULL},
     {"output-curl-string", OPTION_FLAG, "Print the equivalent curl command instead of sending the request.", NULL,
+     NULL},
+    {"output-policy", OPTION_FLAG, "Print the policy that the request needs instead of sending it.", NULL, NULL},
+    {"policy-override", OPTION_FLAG, "Go against a policy that may be gone against, where the server has such.", NULL,
      NULL},
     {"tls-server-name", OPTION_TEXT, "Name that the server's certificate must carry, if not the address's host.", NULL,
      "TLS_SERVER_NAME"},
@@ -201,7 +205,7 @@ static int parse_one(struct cli *cli, int argc, char **argv, int *ret_used, stru
 
 static bool is_taken_anywhere(const struct cli *cli, const char *arg)
 {
-    static const char *const names[] = {"format", "detailed", "output-curl-string", NULL};
+    static const char *const names[] = {"format", "detailed", "output-curl-string", "output-policy", NULL};
     const char *name = arg + (arg[1] == '-' ? 2 : 1);
     size_t len = strcspn(name, "=");
 

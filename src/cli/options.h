@@ -2,8 +2,8 @@
 /*
  * options.h — options of a command line, as Go programs take them: -name=value, -name value, --name.
  *
- * Options come before the arguments. Later ones are arguments, with a warning, except -format, -detailed and
- * -output-curl-string, which people append out of habit and which are taken wherever they stand.
+ * Options come before the arguments. Later ones are arguments, with a warning, except -format, -detailed,
+ * -output-curl-string and -output-policy, which people append out of habit and which are taken wherever they stand.
  */
 #ifndef COFFER_CLI_OPTIONS_H
 #define COFFER_CLI_OPTIONS_H

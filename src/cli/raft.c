@@ -54,25 +54,44 @@ static int raft_join(struct cli *cli)
     return output_table_or_value(cli, &table, reply);
 }
 
-/* Vault's four columns, then who lags, who is silent and who is sealed, which only the server of this project tells. */
-static void add_peer(struct cli *cli, struct table *table, const json_t *server)
+/* Who lags, who is silent and who is sealed. */
+static void add_standing(struct cli *cli, struct table *table, const json_t *server)
 {
     int64_t contact_ms = json_int(server, "last_contact_ms", -1);
-    const char *contact = contact_ms < 0 ? "" : cli_printf(cli, "%lld ms", (long long)contact_ms);
-    const char *behind =
-        json_object_get(server, "behind") ? cli_printf(cli, "%lld", (long long)json_int(server, "behind", 0)) : "";
 
-    table_row(table, json_str(server, "node_id", ""), json_str(server, "address", ""),
-              json_flag(server, "leader", false) ? "leader" : "follower",
-              json_flag(server, "voter", false) ? "true" : "false", behind, contact,
-              secret_value(cli, json_object_get(server, "sealed")), json_str(server, "since", ""));
+    table_cell(table, cli_printf(cli, "%lld", (long long)json_int(server, "behind", 0)));
+    table_cell(table, contact_ms < 0 ? "" : cli_printf(cli, "%lld ms", (long long)contact_ms));
+    table_cell(table, json_flag(server, "sealed", false) ? "true" : "false");
+    table_cell(table, json_str(server, "since", ""));
+}
+
+/* Vault's four columns, and four more if the server tells: Vault and OpenBao do not. */
+static void put_peers(struct cli *cli, const json_t *servers, struct table *table)
+{
+    bool tells = json_object_get(json_array_get(servers, 0), "behind");
+    json_t *server;
+    size_t i;
+
+    table_init(table, &cli->arena, tells ? 8 : 4);
+    if (tells)
+        table_header(table, "Node", "Address", "State", "Voter", "Behind", "Last Contact", "Sealed", "Since");
+    else
+        table_header(table, "Node", "Address", "State", "Voter");
+    json_array_foreach((json_t *)servers, i, server)
+    {
+        table_cell(table, json_str(server, "node_id", ""));
+        table_cell(table, json_str(server, "address", ""));
+        table_cell(table, json_flag(server, "leader", false) ? "leader" : "follower");
+        table_cell(table, json_flag(server, "voter", false) ? "true" : "false");
+        if (tells)
+            add_standing(cli, table, server);
+    }
 }
 
 static int raft_list_peers(struct cli *cli)
 {
-    json_t *secret, *servers, *server;
+    json_t *secret;
     struct table table;
-    size_t i;
 
     if (api_read(cli, "sys/storage/raft/configuration", NULL, &secret))
         return cli_fail(cli, "Error reading the raft cluster configuration");
@@ -80,10 +99,7 @@ static int raft_list_peers(struct cli *cli)
         return cli_refuse("No raft cluster configuration found");
     if (cli->format != FORMAT_TABLE)
         return output_secret(cli, secret);
-    servers = json_list_at(json_map_at(json_map_at(secret, "data"), "config"), "servers");
-    table_init(&table, &cli->arena, 8);
-    table_header(&table, "Node", "Address", "State", "Voter", "Behind", "Last Contact", "Sealed", "Since");
-    json_array_foreach(servers, i, server) add_peer(cli, &table, server);
+    put_peers(cli, json_list_at(json_map_at(json_map_at(secret, "data"), "config"), "servers"), &table);
     return output_table(&table);
 }
 

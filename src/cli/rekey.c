@@ -16,20 +16,28 @@ struct target {
     const char *kind;   /* of keys that people hold */
 };
 
-static const struct target targets[] = {
+static const struct target rekey_targets[] = {
     {"barrier", "sys/rekey", "sys/rekey/backup", "Unseal"},
     {"recovery", "sys/rekey-recovery-key", "sys/rekey/recovery-key-backup", "Recovery"},
     {"hsm", "sys/rekey-recovery-key", "sys/rekey/recovery-key-backup", "Recovery"},
+    {0},
+};
+
+/* The same under the paths of OpenBao, which want a token. */
+static const struct target rotate_targets[] = {
+    {"barrier", "sys/rotate/root", "sys/rotate/root/backup", "Unseal"},
+    {"recovery", "sys/rotate/recovery", "sys/rotate/recovery/backup", "Recovery"},
+    {0},
 };
 
 /* NULL, after it was said, when there is none of this name. */
-static const struct target *target_of(struct cli *cli)
+static const struct target *target_of(struct cli *cli, const struct target *targets)
 {
     const char *name = option_is_set(cli, "target") ? cli_trim(cli, option_text(cli, "target"), "") : "barrier";
 
-    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
-        if (!strcmp(targets[i].name, name))
-            return &targets[i];
+    for (; targets->name; targets++)
+        if (!strcmp(targets->name, name))
+            return targets;
     cli_mistake("Unknown target: %s", name);
     return NULL;
 }
@@ -61,6 +69,16 @@ static const char *fingerprints(struct cli *cli, const json_t *status)
         text = cli_printf(cli, "%s%s%s", text, i ? " " : "", cli_text(item));
     }
     return cli_printf(cli, "%s]", text);
+}
+
+/* OpenBao's own paths answer within an envelope. */
+static int ask(struct cli *cli, const char *method, const char *path, json_t *body, json_t **ret_reply)
+{
+    int rc = api_call(cli, method, path, NULL, body, ret_reply);
+
+    if (!rc && json_map_at(*ret_reply, "data"))
+        *ret_reply = json_map_at(*ret_reply, "data");
+    return rc;
 }
 
 /* ---- How far it is ---- */
@@ -109,7 +127,7 @@ static int show_status(struct cli *cli, const struct target *target, bool verifi
 {
     json_t *status;
 
-    if (api_call(cli, "GET", path_of(cli, target, verifies ? "verify" : "init"), NULL, NULL, &status))
+    if (ask(cli, "GET", path_of(cli, target, verifies ? "verify" : "init"), NULL, &status))
         return cli_fail(cli, "Error reading rekey status");
     return verifies ? print_verification(cli, status) : print_status(cli, status);
 }
@@ -128,7 +146,7 @@ static int begin(struct cli *cli, const struct target *target)
     json_object_set_new(body, "require_verification", json_boolean(option_flag(cli, "verify")));
     if (option_flag(cli, "backup"))
         json_object_set_new(body, "backup", json_true());
-    if (api_call(cli, "PUT", path_of(cli, target, "init"), NULL, json_incref(body), &status))
+    if (ask(cli, "PUT", path_of(cli, target, "init"), json_incref(body), &status))
         return cli_fail(cli, "Error initializing rekey");
     if (cli->format == FORMAT_TABLE && !option_flag(cli, "verify") && !option_flag(cli, "backup"))
         fprintf(stderr,
@@ -147,7 +165,8 @@ static int cancel(struct cli *cli, const struct target *target)
     if (api_call(cli, "DELETE", path_of(cli, target, option_flag(cli, "verify") ? "verify" : "init"), body, NULL,
                  &reply))
         return cli_fail(cli, "Error canceling rekey");
-    return cli_success(cli, "Success! Canceled rekeying (if it was started)");
+    return cli_success(cli, "Success! Canceled %s (if it was started)",
+                       strcmp(command_word(cli->command), "rekey") ? "rotation" : "rekeying");
 }
 
 /* ---- Giving a share ---- */
@@ -190,9 +209,9 @@ static int print_done(struct cli *cli, const struct target *target, const json_t
     cli_success(cli,
                 "A new %s key was made, in %lld key shares with a key threshold of %lld.\n\n"
                 "It is NOT in force yet: keep the present keys until %lld of the new ones were given to\n"
-                "\"coffer operator rekey -verify\". If this is cancelled, or another node becomes active,\n"
+                "\"coffer %s -verify\". If this is cancelled, or another node becomes active,\n"
                 "the new keys are worth nothing and the present ones stay in force.\n",
-                kind, n, t, t);
+                kind, n, t, t, cli->command->name);
     return show_status(cli, target, true);
 }
 
@@ -202,15 +221,15 @@ static int give(struct cli *cli, const struct target *target)
     json_t *status, *body, *reply;
     int code;
 
-    if (api_call(cli, "GET", path_of(cli, target, verifies ? "verify" : "init"), NULL, NULL, &status))
+    if (ask(cli, "GET", path_of(cli, target, verifies ? "verify" : "init"), NULL, &status))
         return cli_fail(cli, "Error getting rekey status");
     if (!json_flag(status, "started", false) && !cli->is_dry_run)
-        return cli_mistake(
-            "No rekey is in progress. Start a rekey process by running \"coffer operator rekey -init\".");
+        return cli_mistake("No rekey is in progress. Start a rekey process by running \"coffer %s -init\".",
+                           cli->command->name);
     code = keys_take_share(cli, status, target->kind, &body);
     if (code)
         return code;
-    if (api_call(cli, "PUT", path_of(cli, target, verifies ? "verify" : "update"), NULL, json_incref(body), &reply))
+    if (ask(cli, "PUT", path_of(cli, target, verifies ? "verify" : "update"), json_incref(body), &reply))
         return cli_fail(cli, "Error posting unseal key");
     if (!json_flag(reply, "complete", false))
         return show_status(cli, target, verifies);
@@ -219,7 +238,7 @@ static int give(struct cli *cli, const struct target *target)
     if (cli->format != FORMAT_TABLE)
         return output_value(cli, reply);
     return cli_success(
-        cli, "Rekey verification successful. The rekey operation is complete and the new keys are now active.");
+        cli, "Rekey verification successful. The rekey operation is complete and the new\nkeys are now active.");
 }
 
 /* ---- What was kept ---- */
@@ -242,9 +261,9 @@ static int delete_backup(struct cli *cli, const struct target *target)
     return cli_success(cli, "Success! Delete stored keys (if they existed)");
 }
 
-static int operator_rekey(struct cli *cli)
+static int change_keys(struct cli *cli, const struct target *targets)
 {
-    const struct target *target = target_of(cli);
+    const struct target *target = target_of(cli, targets);
 
     if (!target)
         return EXIT_LOCAL;
@@ -259,6 +278,16 @@ static int operator_rekey(struct cli *cli)
     if (option_flag(cli, "status"))
         return show_status(cli, target, option_flag(cli, "verify"));
     return give(cli, target);
+}
+
+static int operator_rekey(struct cli *cli)
+{
+    return change_keys(cli, rekey_targets);
+}
+
+static int operator_rotate_keys(struct cli *cli)
+{
+    return change_keys(cli, rotate_targets);
 }
 
 static const struct option_def rekey_options[] = {
@@ -287,6 +316,13 @@ const struct command rekey_commands[] = {
      "$ coffer operator rekey -init -verify -key-shares=5 -key-threshold=3\n"
      "$ coffer operator rekey\n"
      "$ coffer operator rekey -verify\n",
+     rekey_options, 0, 1, COMMAND_FORMAT},
+    {"operator rotate-keys", operator_rotate_keys, "Replace the keys that unseal, with a token", "[KEY]",
+     "Does what \"operator rekey\" does, for those who have a token that may; the server need not be told to let "
+     "anybody begin.\n\n"
+     "$ coffer operator rotate-keys -init -verify -key-shares=5 -key-threshold=3\n"
+     "$ coffer operator rotate-keys\n"
+     "$ coffer operator rotate-keys -verify\n",
      rekey_options, 0, 1, COMMAND_FORMAT},
     {0},
 };

@@ -117,6 +117,8 @@ int request_prepare(struct cli *cli, struct request *request, const char *addres
         rc = add_header(cli, request, "X-Vault-Namespace", cli_mount_path(cli, namespace), err);
     if (!rc && wrap_ttl)
         rc = add_header(cli, request, "X-Vault-Wrap-TTL", wrap_ttl, err);
+    if (!rc && option_flag(cli, "policy-override"))
+        rc = add_header(cli, request, "X-Vault-Policy-Override", "true", err);
     if (!rc && request->body)
         rc = add_header(cli, request, "Content-Type", is_patch ? "application/merge-patch+json" : "application/json",
                         err);

@@ -5,8 +5,11 @@
 #include <string.h>
 
 #include "cli/api.h"
+#include "cli/http.h"
 #include "cli/output.h"
 #include "cli/secret_reply.h"
+
+#define NODES_TIMEOUT_MS 5000
 
 static const char *number(struct cli *cli, const json_t *object, const char *name)
 {
@@ -52,11 +55,6 @@ static void put_seal_rows(struct cli *cli, const json_t *seal, struct table *tab
         table_row(table, "Quarantine", "since a restore: see operator raft quarantine");
 }
 
-static const char *or_none(const char *address)
-{
-    return *address ? address : "<none>";
-}
-
 static void put_leader_rows(struct cli *cli, const json_t *status, struct table *table)
 {
     bool is_active = json_flag(status, "is_self", false);
@@ -64,12 +62,12 @@ static void put_leader_rows(struct cli *cli, const json_t *status, struct table 
     table_row(table, "HA Enabled", yes_no(status, "ha_enabled"));
     if (!json_flag(status, "ha_enabled", false) || json_flag(status, "sealed", false))
         return;
-    table_row(table, "HA Cluster", or_none(json_str(status, "leader_cluster_address", "")));
+    table_row(table, "HA Cluster", json_str(status, "leader_cluster_address", ""));
     table_row(table, "HA Mode", is_active ? "active" : "standby");
     if (is_active)
         put_if_set(table, "Active Since", json_str(status, "active_time", ""));
     else
-        table_row(table, "Active Node Address", or_none(json_str(status, "leader_address", "")));
+        put_if_set(table, "Active Node Address", json_str(status, "leader_address", ""));
     if (json_int(status, "raft_committed_index", 0))
         table_row(table, "Raft Committed Index", number(cli, status, "raft_committed_index"));
     if (json_int(status, "raft_applied_index", 0))
@@ -111,6 +109,52 @@ static int add_leader(struct cli *cli, json_t *status)
     return OK;
 }
 
+/* "12 entries behind, heard 30 ms ago, sealed since 2026-…" */
+static const char *standing(struct cli *cli, const json_t *node)
+{
+    const char *since = json_str(node, "since", "");
+    bool is_sealed = json_flag(node, "sealed", false);
+    int64_t contact_ms = json_int(node, "last_contact_ms", -1), behind = json_int(node, "behind", 0);
+    const char *seal = cli_printf(cli, "%s%s%s", is_sealed ? "sealed" : "unsealed", *since ? " since " : "", since);
+
+    if (json_flag(node, "leader", false))
+        return cli_printf(cli, "leads, %s", seal);
+    if (contact_ms < 0)
+        return cli_printf(cli, "not heard of, %s", seal);
+    return cli_printf(cli, "%" PRId64 " %s behind, heard of %" PRId64 " ms ago, %s", behind,
+                      behind == 1 ? "entry" : "entries", contact_ms, seal);
+}
+
+/*
+ * How the nodes stand, for those who may know; other servers do not tell it. What is refused is left out: the rest of
+ * the status needs no token.
+ */
+static void add_nodes(struct cli *cli, json_t *status)
+{
+    json_t *secret = NULL, *nodes;
+
+    if (!json_flag(status, "ha_enabled", false) || json_flag(status, "sealed", false) || !*api_token(cli))
+        return;
+    /* A standby sends to the active node, and that may be what is broken. */
+    http_set_timeout(cli->http, NODES_TIMEOUT_MS);
+    if (api_read(cli, "sys/storage/raft/configuration", NULL, &secret))
+        return;
+    nodes = json_list_at(json_map_at(json_map_at(secret, "data"), "config"), "servers");
+    if (json_object_get(json_array_get(nodes, 0), "behind"))
+        json_object_set(status, "nodes", nodes);
+}
+
+static void put_node_rows(struct cli *cli, const json_t *status, struct table *table)
+{
+    json_t *node;
+    size_t i;
+
+    json_array_foreach(json_list_at(status, "nodes"), i, node)
+    {
+        table_row(table, cli_printf(cli, "Node %s", json_str(node, "node_id", "")), standing(cli, node));
+    }
+}
+
 int seal_status_print(struct cli *cli, const json_t *seal)
 {
     json_t *status = cli_keep(cli, json_copy((json_t *)seal));
@@ -118,6 +162,7 @@ int seal_status_print(struct cli *cli, const json_t *seal)
 
     if (add_leader(cli, status))
         return cli_fail(cli, "Error checking leader status");
+    add_nodes(cli, status);
     if (output_wanted_field(cli))
         return output_field(cli, json_object_get(status, output_wanted_field(cli)), output_wanted_field(cli),
                             "the status");
@@ -125,5 +170,6 @@ int seal_status_print(struct cli *cli, const json_t *seal)
     table_header(&table, "Key", "Value");
     put_seal_rows(cli, status, &table);
     put_leader_rows(cli, status, &table);
+    put_node_rows(cli, status, &table);
     return output_table_or_value(cli, &table, status);
 }

@@ -9,7 +9,7 @@
 
 enum { EXIT_OK, EXIT_FAIL, EXIT_WARN, EXIT_USAGE };
 
-static const char usage[] =
+const char diagnose_usage[] =
     "Usage: coffer operator diagnose -config=PATH [options]\n"
     "\n"
     "  Looks at all that a server needs before it can start: its configuration, certificates, ports, storage, limits,\n"
@@ -78,7 +78,7 @@ static bool parse(int argc, char **argv, struct options *ret)
         abort();
     for (int i = 1, used; i < argc; i += used) {
         if (!take_option(ret, argc - i, argv + i, &used)) {
-            fprintf(stderr, "no such option, or no such value: %s\n\n%s", argv[i], usage);
+            fprintf(stderr, "no such option, or no such value: %s\n\n%s", argv[i], diagnose_usage);
             return false;
         }
     }
@@ -170,7 +170,7 @@ int diagnose_main(int argc, char **argv)
     }
     int code = EXIT_OK;
     if (options.help) {
-        fputs(usage, stdout);
+        fputs(diagnose_usage, stdout);
     } else {
         struct report *report = report_new("Coffer Diagnose");
         run(report, &options);

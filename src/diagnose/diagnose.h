@@ -9,4 +9,7 @@
 /* Returns the exit code: 0 all is well, 1 something fails, 2 something should be looked at, 3 wrong use. */
 int diagnose_main(int argc, char **argv);
 
+/* Its whole help. */
+extern const char diagnose_usage[];
+
 #endif

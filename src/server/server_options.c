@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage[] =
+const char server_usage[] =
     "Usage: coffer server [options]\n"
     "\n"
     "  Starts a node. A new one must be initialized (\"coffer operator init\") or join a cluster\n"
@@ -106,7 +106,7 @@ int server_options_parse(int argc, char **argv, struct server_options *ret)
         i += used;
     }
     if (help)
-        fputs(usage, stdout);
+        fputs(server_usage, stdout);
     return help ? -1 : 0;
 }
 

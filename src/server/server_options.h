@@ -21,4 +21,7 @@ struct server_options {
 int server_options_parse(int argc, char **argv, struct server_options *ret_options);
 void server_options_free(struct server_options *options);
 
+/* The whole help of "coffer server". */
+extern const char server_usage[];
+
 #endif

@@ -15,6 +15,7 @@ from scenario import FOLDER
 MASKS = [
     ("uuid", r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"),
     ("time", r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"),
+    ("token", r"\b(b|hvb)\.[A-Za-z0-9_-]{40,}"),  # of batches
     ("token", r"\b(s|hvs)\.[A-Za-z0-9]{24}\b"),  # as OpenBao's, and as Vault's
     ("key", r"^[0-9a-f]{64}$|^[A-Za-z0-9+/]{43}=$|^[0-9a-f]{66}$|^[A-Za-z0-9+/]{44}$"),
     ("accessor", r"(?<![A-Za-z0-9])(?=[a-z0-9]*[A-Z])[A-Za-z0-9]{24}(?![A-Za-z0-9])"),
@@ -116,7 +117,7 @@ def _everything(answer, variables):
 _NOTHING = object()
 
 
-def _are_equal(place, ours, theirs):
+def are_equal(place, ours, theirs):
     word = place.rpartition(".")[2]
     if word in TICKING and type(ours) is type(theirs) is int:
         return abs(ours - theirs) <= 5 * settings.PATIENCE
@@ -132,7 +133,7 @@ def compare(coffer, bao, coffer_variables, bao_variables):
     ours, theirs = _everything(coffer, coffer_variables), _everything(bao, bao_variables)
     places = list(ours) + [place for place in theirs if place not in ours]
     return [Difference(place, _show(ours.get(place, _NOTHING)), _show(theirs.get(place, _NOTHING)))
-            for place in places if not _are_equal(place, ours.get(place, _NOTHING), theirs.get(place, _NOTHING))]
+            for place in places if not are_equal(place, ours.get(place, _NOTHING), theirs.get(place, _NOTHING))]
 
 
 # ---- What is wanted ----

@@ -43,6 +43,7 @@ static void read_mount(const struct core *core, const json_t *row, struct mount 
         .default_lease_ttl_s = json_int(row, "default_lease_ttl", 0),
         .max_lease_ttl_s = json_int(row, "max_lease_ttl", 0),
         .options = json_map_at(row, "options"),
+        .has_null_options = json_is_null(json_object_get(row, "options")),
         .config = json_map_at(row, "config"),
         .local = json_flag(row, "local", false),
         .seal_wrap = json_flag(row, "seal_wrap", false),
@@ -169,7 +170,8 @@ static json_t *config_info(const struct mount *mount)
 json_t *mount_info(const struct mount *mount)
 {
     bool is_protected = mount_is_protected(mount->path); /* what is always there has neither options nor an end */
-    json_t *options = mount->options != NULL ? json_incref(mount->options) : is_protected ? json_null() : json_object();
+    bool is_null = mount->has_null_options || is_protected;
+    json_t *options = mount->options != NULL ? json_incref(mount->options) : is_null ? json_null() : json_object();
     json_t *info = json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:o, s:s, s:s, s:s, s:s, s:o}", "type", mount->type,
                              "description", mount->description, "accessor", mount->accessor, "local", mount->local,
                              "seal_wrap", mount->seal_wrap, "external_entropy_access", 0, "options", options, "uuid",

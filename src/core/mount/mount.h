@@ -25,6 +25,7 @@ struct mount {
     int64_t default_lease_ttl_s; /* 0: the system's */
     int64_t max_lease_ttl_s;
     json_t *options; /* object or NULL */
+    bool has_null_options; /* they were given, as null, and are shown so */
     json_t *config;  /* the rest of config, as given */
     bool local, seal_wrap;
     bool is_tainted;   /* being disabled: answers nothing but revocation */

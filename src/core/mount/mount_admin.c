@@ -185,6 +185,8 @@ int mount_enable(struct request *req, enum engine_kind kind, const char *path, c
     row = new_row(path, engine, json_str(params, "description", ""));
     if (json_object_size(options) > 0)
         json_object_set(row, "options", options);
+    else if (json_is_null(json_object_get(req->data, "options")))
+        json_object_set_new(row, "options", json_null());
     json_object_set_new(row, "local", json_boolean(json_flag(params, "local", false)));
     json_object_set_new(row, "seal_wrap", json_boolean(json_flag(params, "seal_wrap", false)));
     rc = mount_read_settings(req, json_object_get(params, "config"), row, true);

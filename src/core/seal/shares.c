@@ -112,9 +112,9 @@ static int decode_share(const char *text, unsigned char *ret, size_t *ret_size, 
     if (rc != OK)
         rc = err_set(err, ERR_INVALID, "'key' must be a valid hex or base64 string");
     else if (size < SHARE_MIN)
-        rc = err_set(err, ERR_INVALID, "invalid key: key is shorter than minimum %d bytes", SHARE_MIN);
+        rc = err_set(err, ERR_INVALID, "key is shorter than minimum %d bytes", SHARE_MIN);
     else if (size > SHARE_MAX)
-        rc = err_set(err, ERR_INVALID, "invalid key: key is longer than maximum %d bytes", SHARE_MAX);
+        rc = err_set(err, ERR_INVALID, "key is longer than maximum %d bytes", SHARE_MAX);
     else
         memcpy(ret, bytes, *ret_size = size);
     secret_wipe(bytes, sizeof bytes);

@@ -52,6 +52,7 @@ static struct token *read_token(struct request *req, const char *hash, json_t *r
         .expires_s = json_int(record, "expires", 0),
         .last_renewal_s = json_int(record, "last_renewal", 0),
         .creation_ttl_s = json_int(record, "creation_ttl", 0),
+        .renewed_ttl_s = json_int(record, "renewed_ttl", 0),
         .period_s = json_int(record, "period", 0),
         .explicit_max_ttl_s = json_int(record, "explicit_max_ttl", 0),
         .max_ttl_s = json_int(record, "max_ttl", 0),

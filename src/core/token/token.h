@@ -43,6 +43,7 @@ struct token {
     int64_t created_s, expires_s; /* wall clock; expires 0: never */
     int64_t last_renewal_s;       /* 0: never */
     int64_t creation_ttl_s, period_s, explicit_max_ttl_s, max_ttl_s;
+    int64_t renewed_ttl_s; /* what its last renewal granted; 0: not renewed yet */
     int64_t num_uses; /* 0: unlimited; -1: the last one is being used */
     bool renewable, is_root, is_batch;
     const json_t *record; /* what is stored; owns all of the above; shared, see txn_get_shared() */

@@ -298,11 +298,20 @@ static int refile(struct request *req, struct token *token, int64_t now_s, int64
     json_t *record = token_change(req, token);
     json_object_set_new(record, "expires", json_integer(token->expires_s));
     json_object_set_new(record, "last_renewal", json_integer(now_s));
+    json_object_set_new(record, "renewed_ttl", json_integer(ttl_s));
     if (rc == OK)
         rc = txn_put(req->txn, token_path(req, "id", token->hash), record);
     if (rc == OK)
         rc = expiry_file(req, token->expires_s, 't', token->hash, token->hash);
     return rc;
+}
+
+/* What a renewal that asks for nothing asks for: as long as the last one got; of a login, as long as its method said.
+ */
+static int64_t usual_ttl_s(const struct token *token)
+{
+    bool is_login = strncmp(token->path, "auth/token/", 11) != 0;
+    return is_login || token->renewed_ttl_s == 0 ? token->creation_ttl_s : token->renewed_ttl_s;
 }
 
 int token_renew(struct request *req, struct token *token, const char *client_token, int64_t increment_s,
@@ -314,7 +323,7 @@ int token_renew(struct request *req, struct token *token, const char *client_tok
         return fail(req, ERR_INVALID, token_has_lease(token->path) ? "lease is not renewable" : "invalid lease ID");
     const struct mount *mount = mount_of(req, token);
     struct renew_terms renewal = {
-        .ttl_s = token->creation_ttl_s,
+        .ttl_s = usual_ttl_s(token),
         .max_ttl_s = token->max_ttl_s,
         .period_s = token->period_s,
         .explicit_max_ttl_s = token->explicit_max_ttl_s,
