@@ -289,7 +289,7 @@ def test_the_command_line_rekeys_and_verifies(three):
     nonce = status(three)["verification_nonce"]
     assert "1/2" in coffer("-verify", f"-nonce={nonce}", new[0])
     assert "Verification Nonce" in coffer("-verify", "-status")
-    assert "the new keys are now active" in coffer("-verify", f"-nonce={nonce}", new[2])
+    assert "keys are now active" in coffer("-verify", f"-nonce={nonce}", new[2])
     assert opens_with(three, new[:2])
     coffer("-init", "-format=json", "-key-shares=1", "-key-threshold=1")
     assert "Canceled rekeying" in coffer("-cancel")
