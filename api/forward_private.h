@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #include "api/forward_message.h"
-#include "raft/channel.h"
+#include "raft/net/channel.h"
 
 #define FORWARD_SEND_MS   10000
 #define FORWARD_BODIES    (256u << 20) /* bytes of bodies at once, at either end */

@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "base/secret.h"
-#include "cli/api.h"
-#include "cli/complete.h"
-#include "cli/help.h"
-#include "cli/man.h"
+#include "cli/client/api.h"
+#include "cli/help/complete.h"
+#include "cli/help/help.h"
+#include "cli/help/man.h"
 #include "cli/options.h"
 
 json_t *cli_keep(struct cli *cli, json_t *value)

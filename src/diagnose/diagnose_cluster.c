@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/secret.h"
-#include "cli/http.h"
+#include "cli/client/http.h"
 #include "diagnose/diagnose_private.h"
 #include "raft/cluster.h"
 

@@ -5,10 +5,10 @@
  *     storage_churn [directory [writes [live]]]
  *
  * First `live` records are written; then, `writes` times, one is written anew under another name and one is deleted, in
- * random order; at last all but a tenth go and come back. As a node does (raft/cluster_compact.c), it writes the file
- * anew when that takes 1.9 times the live bytes. Prints bytes of live records (key and encrypted value), of the pages
- * that they lie in, and of the file, and how much was spent on writing it anew. Fails when the file takes more than
- * twice the live bytes after the churn.
+ * random order; at last all but a tenth go and come back. As a node does (raft/cluster/cluster_compact.c), it writes
+ * the file anew when that takes 1.9 times the live bytes. Prints bytes of live records (key and encrypted value), of
+ * the pages that they lie in, and of the file, and how much was spent on writing it anew. Fails when the file takes
+ * more than twice the live bytes after the churn.
  */
 #include <stdio.h>
 #include <stdlib.h>

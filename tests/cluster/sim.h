@@ -2,12 +2,12 @@
 /*
  * sim.h — a whole cluster in one thread, on virtual time.
  *
- * The nodes run the very driver of the server (raft/driver.h). Around it all is simulated and decided by one seed: the
- * clock, disks that write in order and lose at a crash what was not written, a network that delays, loses, doubles,
- * reorders and cuts, snapshots that arrive late, nodes that stand still for a while, and an operator who adds, removes
- * and replaces members, gives and takes votes, hands leadership on, seals, fills disks, pulls plugs and restores
- * snapshots. What must always hold is checked at every step (sim_check.c). A run is the same each time it is given the
- * same seed.
+ * The nodes run the very driver of the server (raft/driver/driver.h). Around it all is simulated and decided by one
+ * seed: the clock, disks that write in order and lose at a crash what was not written, a network that delays, loses,
+ * doubles, reorders and cuts, snapshots that arrive late, nodes that stand still for a while, and an operator who adds,
+ * removes and replaces members, gives and takes votes, hands leadership on, seals, fills disks, pulls plugs and
+ * restores snapshots. What must always hold is checked at every step (sim_check.c). A run is the same each time it is
+ * given the same seed.
  */
 #ifndef COFFER_TESTS_SIM_H
 #define COFFER_TESTS_SIM_H
@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "raft/driver.h"
+#include "raft/driver/driver.h"
 
 #define SIM_NODES_MAX  7
 #define SIM_HASH_START 1469598103934665603u

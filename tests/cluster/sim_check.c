@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "raft/driver_private.h"
+#include "raft/driver/driver_private.h"
 #include "sim.h"
 
 static uint64_t mix(uint64_t hash, uint64_t value)

@@ -2,7 +2,7 @@
 /* What goes wrong, and what the operator does. Called every 5 ms of virtual time. */
 #include <string.h>
 
-#include "raft/driver_private.h"
+#include "raft/driver/driver_private.h"
 #include "sim.h"
 
 static bool chance(struct world *world, uint32_t one_in)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/format.h"
-#include "raft/driver_private.h"
+#include "raft/driver/driver_private.h"
 #include "sim.h"
 
 static void *copy_of(const void *data, size_t len)

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "raft/driver_private.h"
+#include "raft/driver/driver_private.h"
 #include "sim.h"
 
 struct sim_command sim_command_of(const struct entry *entry)

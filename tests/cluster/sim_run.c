@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "raft/driver_private.h"
+#include "raft/driver/driver_private.h"
 #include "sim.h"
 
 #define CALM_MS    60000

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/format.h"
-#include "raft/member.h"
-#include "raft/message.h"
+#include "raft/driver/member.h"
+#include "raft/driver/message.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 

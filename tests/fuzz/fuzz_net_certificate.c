@@ -7,8 +7,8 @@
 #include <openssl/err.h>
 #include <string.h>
 
-#include "raft/identity.h"
-#include "raft/identity_private.h"
+#include "raft/identity/identity.h"
+#include "raft/identity/identity_private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "raft/net_protocol.h"
+#include "raft/net/net_protocol.h"
 
 #define MAX (1u << 20)
 

@@ -88,7 +88,7 @@ expect() {
 self_test() {
     expect fails 'src/base/buf.c:1:#include "storage/store.h"'
     expect fails 'storage/store.c:3:#include "raft/cluster.h"'
-    expect fails 'raft/driver.c:3:#  include "core/core.h"'
+    expect fails 'raft/driver/driver.c:3:#  include "core/core.h"'
     expect fails 'src/core/request/request.c:9:#include "api/http.h"'
     expect fails 'src/secrets/aws/aws.c:2:#include "secrets/kv/kv.h"'
     expect fails 'src/auth/approle/login.c:2:#include "secrets/kv/kv.h"'

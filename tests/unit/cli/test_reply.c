@@ -7,8 +7,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "cli/kv.h"
-#include "cli/secret_reply.h"
+#include "cli/command/kv.h"
+#include "cli/output/secret_reply.h"
 
 static int setup(void **state)
 {

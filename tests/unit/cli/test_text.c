@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/arena.h"
-#include "cli/text.h"
+#include "cli/output/text.h"
 
 /* What a function appends for a JSON value must be this text. */
 static void expect(const char *json, void (*put)(struct buf *out, const json_t *value), const char *expected)

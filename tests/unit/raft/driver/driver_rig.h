@@ -13,9 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "raft/driver.h"
-#include "raft/member.h"
-#include "raft/message.h"
+#include "raft/driver/driver.h"
+#include "raft/driver/member.h"
+#include "raft/driver/message.h"
 
 #define RIG_LOG_MAX   256
 #define RIG_SENT_MAX  512

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "raft/journal.h"
+#include "raft/journal/journal.h"
 
 static char dir[64];
 static struct journal *journal;

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "driver_rig.h"
-#include "raft/cluster_private.h"
+#include "raft/cluster/cluster_private.h"
 
 #define SECOND INT64_C(1000000000)
 #define HOUR   (3600 * SECOND)

@@ -15,8 +15,8 @@
 #include <stdatomic.h>
 #include <uv.h>
 
-#include "raft/identity.h"
-#include "raft/net.h"
+#include "raft/identity/identity.h"
+#include "raft/net/net.h"
 
 #define PORT_A     21101
 #define PORT_B     21102

@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "raft/net_protocol.h"
+#include "raft/net/net_protocol.h"
 
 #define FLOOD 300
 

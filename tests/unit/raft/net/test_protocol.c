@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "raft/net_protocol.h"
+#include "raft/net/net_protocol.h"
 
 /* Feeds bytes in pieces of at most `step`; returns the last state. */
 static enum frame_state feed(struct frame_reader *reader, const unsigned char *data, size_t len, size_t step)
