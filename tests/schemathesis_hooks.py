@@ -6,10 +6,21 @@ import re
 import schemathesis
 
 # 5xx that are meant: (path, what it says, why).
+AS_OPENBAO = "a refusal of what was sent, which OpenBao gives as a 500 with this sentence"
 MEANT = [
-    (r"/auth/userpass/login/", r"^missing password$", "as clients of userpass know it"),
-    (r"/auth/approle/login$", r"^missing (role_id|secret_id)$", "as clients of approle know it"),
-    (r"/", r"^1 error occurred:\n\t\* ", "a refusal by an engine that OpenBao gives as 500, with its sentence"),
+    (r"/auth/userpass/login/", r"^missing password$", AS_OPENBAO),
+    (r"/auth/approle/login$", r"^missing (role_id|secret_id)$", AS_OPENBAO),
+    *((where, rf"^1 error occurred:\n\t\* {sentence}", AS_OPENBAO) for where, sentence in (
+        (r"/auth/approle/", r"at least one constraint should be enabled on the role"),
+        (r"/auth/approle/", r"failed to validate .*: invalid CIDR address: "),
+        (r"/auth/approle/", r"failed to verify subset relationship between CIDR blocks"),
+        (r"/auth/approle/", r"failed to store secret_id: SecretID is already registered"),
+        (r"/auth/approle/", r"role_id already in use"),
+        (r"/auth/approle/", r".*accessor"),
+        (r"/auth/userpass/", r"bcrypt: password length exceeds 72 bytes"),
+        (r"/auth/userpass/", r"username does not exist"),
+        (r"/cubbyhole", r"missing (path|data fields)"),
+    )),
 ]
 
 
