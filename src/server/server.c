@@ -286,8 +286,10 @@ int server_main(int argc, char **argv, const struct engine *const *engines,
     struct err err = {0};
     sigset_t signals;
     int code = server_options_parse(argc, argv, &server.options);
-    if (code != 0)
+    if (code != 0) {
+        server_options_free(&server.options);
         return code < 0 ? 0 : code;
+    }
     block_signals(&signals);
     int rc = load_config(&server, &err);
     if (rc == OK) {

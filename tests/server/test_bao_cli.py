@@ -13,11 +13,23 @@ from cli_play import Stuck, World, differences, lines_of
 from cli_wanted import WANTED
 from lib import settings
 from lib.node import Bao, Coffer
+from lib.process import Crashed
 
 pytestmark = pytest.mark.coffer_only
 
+class Reference(Bao):
+    """It may stumble over a request that comes while it starts or hands over; that is not what is tested here."""
+
+    def stop(self):
+        try:
+            super().stop()
+        except Crashed as crashed:
+            if "runtime error:" not in str(crashed):
+                raise
+
+
 # name: the program, and the server that it drives
-RUNS = {"bao on OpenBao": ("bao", Bao), "bao on Coffer": ("bao", Coffer), "coffer on OpenBao": ("coffer", Bao)}
+RUNS = {"bao on OpenBao": ("bao", Reference), "bao on Coffer": ("bao", Coffer), "coffer on OpenBao": ("coffer", Reference)}
 REFERENCE = "bao on OpenBao"
 
 # What both have closed unless asked, and `bao operator rekey` still asks for.

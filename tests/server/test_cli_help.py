@@ -9,7 +9,7 @@ import pytest
 
 from lib import settings
 
-pytestmark = [pytest.mark.coffer_only, pytest.mark.quick]
+pytestmark = pytest.mark.coffer_only  # and quick, but for those that start a hundred processes
 
 SHELLS = {".bashrc": "alias ll='ls -l'\n", ".zshrc": "", ".config/fish/config.fish": ""}
 
@@ -54,6 +54,7 @@ def test_each_command_has_help_with_an_example_of_its_own(coffer, offered):
         assert re.search(rf"^ +\$ .*\bcoffer {command}\b", done.stdout, re.M), f"{command} shows no example"
 
 
+@pytest.mark.quick
 def test_each_command_in_the_help_is_offered_and_each_offered_is_in_the_help(coffer, offered):
     listed = re.findall(r"^    (\S+)  ", coffer("-help").stdout, re.M)
     assert sorted(listed) == sorted(offered("coffer "))
@@ -62,6 +63,7 @@ def test_each_command_in_the_help_is_offered_and_each_offered_is_in_the_help(cof
         assert sorted(listed) == sorted(offered(f"coffer {group} ")), group
 
 
+@pytest.mark.quick
 def test_options_are_offered_where_they_may_stand(offered, coffer):
     assert offered("coffer operator r") == ["raft", "rekey", "rotate", "rotate-keys"]
     assert offered("coffer kv put -ca") == ["-cas", "-ca-cert", "-ca-path"]
@@ -72,11 +74,13 @@ def test_options_are_offered_where_they_may_stand(offered, coffer):
     assert sorted(described + ["-help"]) == sorted(offered("coffer token create -"))
 
 
+@pytest.mark.quick
 def test_any_line_can_be_completed(coffer):
     for line in ("coffer " * 200, "coffer 'a b" + "\t" * 300, "x" * 100000, "coffer -", "coffer " + "-" * 5000, "\udcff coffer kv "):
         assert coffer(COMP_LINE=line).returncode == 0
 
 
+@pytest.mark.quick
 def test_a_shell_is_taught_once_and_forgets_again(coffer, tmp_path):
     for name, text in SHELLS.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -94,11 +98,13 @@ def test_a_shell_is_taught_once_and_forgets_again(coffer, tmp_path):
     assert not (tmp_path / ".config/fish/completions/coffer.fish").exists()
 
 
+@pytest.mark.quick
 def test_who_has_no_shell_is_told_so(coffer):
     done = coffer("-autocomplete-install")
     assert done.returncode == 1 and ".bashrc" in done.stderr
 
 
+@pytest.mark.quick
 def test_a_start_file_that_is_a_link_stays_one(coffer, tmp_path):
     (tmp_path / "kept").write_text("x=1\n")
     (tmp_path / ".bashrc").symlink_to("kept")
@@ -120,6 +126,7 @@ def test_there_is_a_manual_page_for_each_first_word(coffer, offered, tmp_path):
         assert done.stderr == "", page
 
 
+@pytest.mark.quick
 def test_a_policy_names_the_path_and_what_is_done_there(coffer):
     for line, path, can in (("read secret/data/a", "secret/data/a", '"read"'), ("list secret", "secret", '"list"'),
                             ("write secret/a x=1", "secret/a", '"create", "update"'), ("patch a b=c", "a", '"patch"'),
@@ -130,6 +137,7 @@ def test_a_policy_names_the_path_and_what_is_done_there(coffer):
         assert done.stdout == f'path "{path}" {{\n  capabilities = [{can}]\n}}\n'
 
 
+@pytest.mark.quick
 def test_kv_asks_for_the_mount_and_prints_the_policy_of_the_rest(server, root, unique):
     root.write(f"sys/mounts/{unique}", type="kv", options={"version": "2"}).ok()
     done = server.cli("kv", "put", "-output-policy", f"{unique}/a", "b=c", token=server.keys.root_token)

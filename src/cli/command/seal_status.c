@@ -135,6 +135,9 @@ static void add_nodes(struct cli *cli, json_t *status)
 
     if (!json_flag(status, "ha_enabled", false) || json_flag(status, "sealed", false) || !*api_token(cli))
         return;
+    /* Without a leader nobody knows. */
+    if (!*json_str(status, "leader_address", ""))
+        return;
     /* A standby sends to the active node, and that may be what is broken. */
     http_set_timeout(cli->http, NODES_TIMEOUT_MS);
     if (api_read(cli, "sys/storage/raft/configuration", NULL, &secret))
