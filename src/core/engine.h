@@ -30,24 +30,23 @@ enum route_flag {
     ROUTE_SUDO = 1 << 1,   /* needs the sudo capability besides the ordinary one */
     ROUTE_BLOCKS = 1 << 2, /* calls the outside, or burns CPU: runs on a pool thread, once; may request_commit() */
     ROUTE_LOCAL =
-        1 << 3, /* answered by every node itself; with ROUTE_UNAUTH by a sealed one too, without a transaction */
+        1 << 3, /* answered by every node itself; with ROUTE_UNAUTH by a sealed one, too, and no transaction */
     ROUTE_PLAIN = 1 << 4,  /* the reply's data is the whole body: no envelope */
     ROUTE_INJECT = 1 << 5, /* the data stands at the envelope's top level too */
     ROUTE_LOGIN = 1 << 6,  /* a login: req->auth becomes a token that has no parent */
     ROUTE_NO_AUDIT = 1 << 7,
-    ROUTE_FREES = 1 << 8, /* makes room, sooner or later: is taken when the disk is nearly full, as each OP_DELETE is */
-    ROUTE_RESCUES =
-        1 << 9, /* takes this node out of service: is not kept from it by an audit log that cannot be written */
+    ROUTE_FREES = 1 << 8,     /* makes room, sooner or later: is let in on a disk that is nearly full, as deleting is */
+    ROUTE_RESCUES = 1 << 9,   /* takes this node out of service: an audit log that cannot be written is no hindrance */
+    ROUTE_SEALS = 1 << 10,    /* may leave this node sealed: it is answered though that cannot be on record then */
+    ROUTE_WRAPPING = 1 << 11, /* about a wrapping token, which is looked at before the caller is: see wrapping.h */
+    ROUTE_FOLDS = 1 << 12,    /* names in its path are taken in lower case: so they are compared with policies, too */
     /* A listener may be configured so that these need no token there, and no audit. */
-    ROUTE_OPEN_METRICS = 1 << 10,
-    ROUTE_OPEN_IN_FLIGHT = 1 << 13,
+    ROUTE_OPEN_METRICS = 1 << 13,
+    ROUTE_OPEN_IN_FLIGHT = 1 << 14,
     ROUTE_OPENABLE = ROUTE_OPEN_METRICS | ROUTE_OPEN_IN_FLIGHT,
-    /* So that these need no token, but are audited. */
-    ROUTE_OPEN_REKEY = 1 << 20,
-    ROUTE_OPEN_ROOT = 1 << 21,
-    ROUTE_WRAPPING = 1 << 12, /* about a wrapping token, which is looked at before the caller is: see wrapping.h */
-    ROUTE_FOLDS = 1 << 13,    /* names in its path are taken in lower case: so they are compared with policies, too */
-    ROUTE_SEALS = 1 << 11, /* may leave this node sealed: its answer goes out though it cannot be put on record then */
+    /* Or so that these need no token, but are audited. */
+    ROUTE_OPEN_REKEY = 1 << 15,
+    ROUTE_OPEN_ROOT = 1 << 16,
 };
 
 enum field_type {

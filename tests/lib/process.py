@@ -64,7 +64,16 @@ class Process:
         self.proc.wait()
 
     def pause(self):
+        """Returns when all of its threads stand still: on a busy machine some run on for milliseconds."""
         self.signal(signal.SIGSTOP)
+        wait_for("it stands still", lambda: all(self._state(task) == "T" for task in self._tasks()), every=0.001)
+
+    def _tasks(self):
+        return list(pathlib.Path(f"/proc/{self.proc.pid}/task").iterdir())
+
+    @staticmethod
+    def _state(task):
+        return (task / "stat").read_text().rpartition(")")[2].split()[0]
 
     def resume(self):
         self.signal(signal.SIGCONT)

@@ -71,8 +71,6 @@ WANTED = [
     Wanted("The same.", OTHER_CLIENT, "operator raft autopilot state.*", r"words\.9|Servers\.node1\.LastIndex"),
     Wanted("Who is alone has nobody to hand over to, and says so.", OTHER_SERVER, "operator step-down",
            r"exit code|stderr|words\.0", ("new: operator",)),
-    Wanted("A mount stays of the version it was made with.", OTHER_SERVER, "kv enable-versioning old",
-           "exit code|stderr|words.0", ("kv",)),
 
     # ---- What Coffer's own command line does otherwise ----
     Wanted("It says in its own words that one is logged in, around the same table.", OTHER_CLIENT, "login .*", r"words\.\d+",

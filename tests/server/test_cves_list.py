@@ -76,6 +76,7 @@ NO_SECRETS = {
     ("src/core/seal/rekey.c", "nonce"): "told to whoever asks for the state",
     ("src/core/token/lockout.c", "json_str(count"): "where a name's count lies; kept here and never sent",
     ("src/core/token/token.c", "token->type"): "service or batch",
+    ("src/core/token/token_create.c", "token->path"): "the path that made a token",
     ("src/secrets/aws/template.c", "parser->at"): "a word of the text",
     ("src/sys/leases.c", "token->path"): "the path that made a token",
     ("src/sys/tools.c", "digests[i].name"): "an algorithm's name",
