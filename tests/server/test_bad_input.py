@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from lib import settings
 from lib.raw import Raw, ask, status_of
 
 pytestmark = [pytest.mark.quick, pytest.mark.serial]
@@ -271,7 +272,7 @@ def test_a_flood_without_a_token_makes_nothing_grow(server, path, body):
     for number in range(400):
         answer = client.write(path, **{key: value if key != "server_id" else f"n{number}" for key, value in body.items()})
         assert answer.status < 500 or answer.status == 503, answer
-    assert server.process.memory_kb() - memory < 20_000
+    assert server.process.memory_kb() - memory < 20_000 * settings.PATIENCE  # sanitizers keep what was freed for a while
     assert disk_use(server.data_dir) - disk < 100_000
     assert "n399" not in str(server.root.read("sys/storage/raft/configuration").data)
 
