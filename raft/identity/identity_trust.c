@@ -25,8 +25,9 @@ static int load_trusted(const char *path, STACK_OF(X509) * *ret, struct err *err
     if (rc != OK)
         return rc;
     for (int i = 0; rc == OK && i < sk_X509_num(trusted); i++)
-        if (x509_check(sk_X509_value(trusted, i), sk_X509_value(trusted, i), err) != OK)
-            rc = err_wrap(err, "%s", path);
+        rc = x509_check(sk_X509_value(trusted, i), sk_X509_value(trusted, i), err);
+    if (rc != OK)
+        err_wrap(err, "%s", path);
     if (rc == OK)
         *ret = trusted;
     else

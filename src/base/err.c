@@ -35,6 +35,8 @@ int err_set(struct err *err, int code, const char *fmt, ...)
 int err_wrap(struct err *err, const char *fmt, ...)
 {
     char inner[sizeof err->text];
+    if (err == NULL)
+        return ERR_INTERNAL;
     snprintf(inner, sizeof inner, "%s", err_text(err));
     va_list args;
     va_start(args, fmt);

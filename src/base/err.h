@@ -54,7 +54,7 @@ struct err {
 /* Writes the sentence and returns `code`, so that `return err_set(err, …)` reads well. err may be NULL. */
 int err_set(struct err *err, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* Puts "context: " before the sentence; returns err's code. */
+/* Puts "context: " before the sentence; returns err's code. err may be NULL: then it is ERR_INTERNAL. */
 int err_wrap(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* The sentence, or the code's own text when there is none. Never NULL. */

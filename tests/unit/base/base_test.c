@@ -14,11 +14,22 @@
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/encoding.h"
+#include "base/err.h"
 #include "base/file.h"
 #include "base/glob.h"
 #include "base/json.h"
 #include "base/pool.h"
 #include "base/secret.h"
+
+static void a_sentence_gets_its_context(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    assert_int_equal(err_set(&err, ERR_CORRUPT, "a bit is wrong"), ERR_CORRUPT);
+    assert_int_equal(err_wrap(&err, "%s", "the file"), ERR_CORRUPT);
+    assert_string_equal(err_text(&err), "the file: a bit is wrong");
+    assert_int_equal(err_wrap(NULL, "%s", "the file"), ERR_INTERNAL);
+}
 
 static void durations_are_read(void **state)
 {
@@ -294,6 +305,7 @@ static void a_pool_runs_everything_before_it_ends(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
+    {"a sentence gets its context, also when nobody reads it", a_sentence_gets_its_context, NULL, NULL, NULL},
     {"durations are read as seconds, days and Go's form", durations_are_read, NULL, NULL, NULL},
     {"what is no duration, or too long a one, is refused", what_is_no_duration_is_refused, NULL, NULL, NULL},
     {"a star in a pattern stands for any text, and nothing else is special", a_star_stands_for_any_text, NULL, NULL,
