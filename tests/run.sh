@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs what is missing, builds, and runs all tests. About 20 minutes on two cores.
+# Installs what is missing, builds, and runs all tests. Under 20 minutes on two cores.
 #
 #   sh tests/run.sh                everything
 #   sh tests/run.sh unit server    some of it: tour unit sim server cluster fuzz asan tsan, and chaos, which runs only when asked
