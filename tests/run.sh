@@ -119,8 +119,9 @@ server() {
     build test && "$VENV/bin/python" tests/clients/build.py && pytest test tests/server tests/scenarios
 }
 
+# Fewer at once: in many of them 300 ms of silence are an election.
 cluster() {
-    build test && pytest test tests/cluster
+    build test && pytest test -n $((CORES + 1)) tests/cluster
 }
 
 # What chaos needs and this machine has not; nothing if it can run.
