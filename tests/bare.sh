@@ -69,6 +69,8 @@ main() {
     [ "$(id -u)" -eq 0 ] || die "this needs root"
     command -v debootstrap >/dev/null || die "debootstrap is missing (apt-get install debootstrap)"
     mkdir -p "$DIR"
+    exec 9>"$DIR/lock"
+    flock -n 9 || die "$DIR is used by another run, or by what one that was killed has left running"
     for release in ${1:-bookworm trixie}; do
         make_base "$release"
         make_root "$release"
