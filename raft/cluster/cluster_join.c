@@ -111,7 +111,8 @@ static int make_identity(struct cluster *cluster, const char *ca, struct err *er
     if (rc == OK)
         rc = identity_sign(ca, buf_str(&csr), cluster->node_id, &certificate, &ca_certificate, err);
     if (rc == OK)
-        rc = identity_accept(cluster->raft_dir, cluster->node_id, buf_str(&certificate), buf_str(&ca_certificate), err);
+        rc = identity_accept(cluster->raft_dir, cluster->node_id, buf_str(&certificate), buf_str(&ca_certificate), NULL,
+                             err);
     buf_close(&csr);
     buf_close(&certificate);
     buf_close(&ca_certificate);
@@ -148,10 +149,7 @@ int cluster_join_request(struct cluster *cluster, struct buf *ret_csr, struct er
 int cluster_join_accept(struct cluster *cluster, const char *certificate, const char *ca, const char *trusted,
                         struct err *err)
 {
-    bool is_new;
-    int rc = identity_accept(cluster->raft_dir, cluster->node_id, certificate, ca, err);
-    if (rc == OK && trusted != NULL)
-        rc = identity_trust(cluster->raft_dir, trusted, &is_new, err);
+    int rc = identity_accept(cluster->raft_dir, cluster->node_id, certificate, ca, trusted, err);
     return rc == OK ? reopen(cluster, err) : rc;
 }
 

@@ -273,9 +273,11 @@ static int remove_file(const char *path, struct err *err)
  * The old certificate goes first and the new one comes last: whenever the process dies in between, the
  * node has no identity and joins again, instead of one that does not fit together.
  */
-static int keep_offer(const struct identity_files *files, const struct identity *offer, struct err *err)
+static int keep_offer(const char *dir, const struct identity_files *files, const struct identity *offer,
+                      const char *trusted, struct err *err)
 {
     struct buf certificate = BUF_INIT, ca = BUF_INIT;
+    bool is_new;
     int rc = pem_put_certificate(&ca, offer->ca, err);
     if (rc == OK)
         rc = pem_put_certificate(&certificate, offer->certificate, err);
@@ -285,6 +287,8 @@ static int keep_offer(const struct identity_files *files, const struct identity 
         rc = remove_file(files->trusted, err);
     if (rc == OK)
         rc = file_replace(files->ca, ca.data, ca.len, 0600, err);
+    if (rc == OK && trusted != NULL)
+        rc = identity_trust(dir, trusted, &is_new, err);
     if (rc == OK)
         rc = file_replace(files->certificate, certificate.data, certificate.len, 0600, err);
     buf_close(&ca);
@@ -292,7 +296,8 @@ static int keep_offer(const struct identity_files *files, const struct identity 
     return rc;
 }
 
-int identity_accept(const char *dir, const char *node_id, const char *certificate, const char *ca, struct err *err)
+int identity_accept(const char *dir, const char *node_id, const char *certificate, const char *ca, const char *trusted,
+                    struct err *err)
 {
     struct identity_files files;
     struct identity offer = {0};
@@ -308,7 +313,7 @@ int identity_accept(const char *dir, const char *node_id, const char *certificat
     if (rc == OK)
         rc = check_offer(&offer, node_id, err);
     if (rc == OK)
-        rc = keep_offer(&files, &offer, err);
+        rc = keep_offer(dir, &files, &offer, trusted, err);
     identity_close(&offer);
     return rc;
 }

@@ -22,8 +22,11 @@ int identity_request(const char *dir, const char *node_id, struct buf *ret_csr, 
 /* Signs a request for node_id whatever name the request bears; appends the certificate and the authority's. */
 int identity_sign(const char *ca, const char *csr, const char *node_id, struct buf *ret_certificate,
                   struct buf *ret_ca_certificate, struct err *err) MUST_CHECK;
-/* Checks that it belongs to the key and the node, then keeps it, and trusts this authority alone. */
-int identity_accept(const char *dir, const char *node_id, const char *certificate, const char *ca,
+/*
+ * Checks that it belongs to the key and the node, then keeps it, and trusts this authority and those in `trusted`
+ * (NULL: none) alone. All of it or nothing: what fails, or dies amid it, leaves no identity, and the node joins again.
+ */
+int identity_accept(const char *dir, const char *node_id, const char *certificate, const char *ca, const char *trusted,
                     struct err *err) MUST_CHECK;
 bool identity_exists(const char *dir);
 

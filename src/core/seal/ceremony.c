@@ -41,7 +41,7 @@ struct ceremony *ceremony_begin(struct request *req, enum ceremony_kind kind)
     if (ceremony == NULL)
         abort();
     ceremony->epoch = req->epoch;
-    ceremony->given = shares_new();
+    ceremony->given = shares_new("");
     ceremony->keys = secret_alloc(2 * BARRIER_KEY_SIZE);
     req->core->ceremonies[kind] = ceremony;
     return ceremony;

@@ -246,7 +246,7 @@ static int tell(struct request *req, enum ceremony_kind kind, struct ceremony *c
         return fail_with(req, &err);
     }
     if (ceremony->needs_verification) {
-        ceremony->verified = shares_new();
+        ceremony->verified = shares_new("");
         json_object_set_new(result, "verification_nonce", json_string(shares_nonce(ceremony->verified)));
     }
     reply_data(req, result);

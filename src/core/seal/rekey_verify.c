@@ -38,7 +38,7 @@ static void restart_verification(struct ceremony *ceremony)
     if (ceremony == NULL || ceremony->verified == NULL)
         return;
     shares_free(ceremony->verified);
-    ceremony->verified = shares_new();
+    ceremony->verified = shares_new("");
 }
 
 int rekey_verify_restart(struct request *req, enum ceremony_kind kind)

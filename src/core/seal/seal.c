@@ -175,12 +175,10 @@ static int take_share(struct core *core, const json_t *config, const char *text,
 {
     bool is_new;
     if (core->unsealing == NULL)
-        core->unsealing = shares_new();
+        core->unsealing = shares_new("invalid key: ");
     int rc = shares_add(core->unsealing, text, &is_new, err);
     if (rc != OK && shares_count(core->unsealing) == 0)
         forget_shares(core);
-    if (rc != OK && strncmp(err_text(err), "key is ", 7) == 0) /* clients know it by this sentence, here alone */
-        err_wrap(err, "invalid key");
     if (rc == OK && shares_count(core->unsealing) >= json_int(config, "threshold", 1)) {
         rc = finish_unsealing(core, config, err);
         *ret_is_open = rc == OK;

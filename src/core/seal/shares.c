@@ -12,6 +12,7 @@
 #define SHARE_MAX (BARRIER_KEY_SIZE + 1)
 
 struct shares {
+    const char *prefix;
     char nonce[37];
     int n;
     size_t size;          /* all are of the first one's */
@@ -64,11 +65,12 @@ int shares_tell(const unsigned char key[BARRIER_KEY_SIZE], int shares, int thres
 
 /* ---- Collecting ---- */
 
-struct shares *shares_new(void)
+struct shares *shares_new(const char *prefix)
 {
     struct shares *shares = calloc(1, sizeof *shares);
     if (shares == NULL)
         abort();
+    shares->prefix = prefix;
     random_uuid(shares->nonce);
     shares->bytes = secret_alloc((size_t)SHAMIR_SHARES_MAX * SHARE_MAX);
     return shares;
@@ -99,7 +101,7 @@ const char *shares_nonce(const struct shares *shares)
 }
 
 /* Hex is tried first, and taken only when its length can be a share's; a share may look like both. */
-static int decode_share(const char *text, unsigned char *ret, size_t *ret_size, struct err *err)
+static int decode_share(const char *prefix, const char *text, unsigned char *ret, size_t *ret_size, struct err *err)
 {
     unsigned char bytes[256];
     size_t size = 0, len = strlen(text);
@@ -112,20 +114,23 @@ static int decode_share(const char *text, unsigned char *ret, size_t *ret_size, 
     if (rc != OK)
         rc = err_set(err, ERR_INVALID, "'key' must be a valid hex or base64 string");
     else if (size < SHARE_MIN)
-        rc = err_set(err, ERR_INVALID, "key is shorter than minimum %d bytes", SHARE_MIN);
+        rc = err_set(err, ERR_INVALID, "%skey is shorter than minimum %d bytes", prefix, SHARE_MIN);
     else if (size > SHARE_MAX)
-        rc = err_set(err, ERR_INVALID, "key is longer than maximum %d bytes", SHARE_MAX);
+        rc = err_set(err, ERR_INVALID, "%skey is longer than maximum %d bytes", prefix, SHARE_MAX);
     else
         memcpy(ret, bytes, *ret_size = size);
     secret_wipe(bytes, sizeof bytes);
     return rc;
 }
 
-/* What cannot be a share of this cluster's must not throw away those that can: anybody may give one. */
+/*
+ * What cannot be a share of this cluster's must not throw away those that can: anybody may give one. Only one of a key
+ * that was split begins anew after others.
+ */
 static int check_size(const struct shares *shares, size_t size, struct err *err)
 {
     if (shares->n > 0 && size != shares->size && size != SHARE_MAX)
-        return err_set(err, ERR_INVALID, "invalid key: it is not as long as those that were given before");
+        return err_set(err, ERR_INVALID, "%skey is not as long as those that were given before", shares->prefix);
     return OK;
 }
 
@@ -147,7 +152,7 @@ int shares_add(struct shares *shares, const char *text, bool *ret_is_new, struct
 {
     unsigned char *share = secret_alloc(SHARE_MAX);
     size_t size;
-    int rc = decode_share(text, share, &size, err);
+    int rc = decode_share(shares->prefix, text, share, &size, err);
     if (rc == OK)
         rc = check_size(shares, size, err);
     if (rc == OK)

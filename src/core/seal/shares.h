@@ -21,12 +21,13 @@ int shares_tell(const unsigned char key[BARRIER_KEY_SIZE], int shares, int thres
 
 /* What was given so far; in secret memory. */
 struct shares;
-struct shares *shares_new(void);
+/* prefix: a literal, before the sentences of shares_add() about what cannot be a share, or "". */
+struct shares *shares_new(const char *prefix);
 /* Wipes; NULL is fine. */
 void shares_free(struct shares *shares);
 /*
- * Takes one share, in hex or base64. ret_is_new: it was not given before. One of another size than those before it
- * begins anew: they cannot be of one key. ERR_INVALID: Vault's sentences.
+ * Takes one share, in hex or base64. ret_is_new: it was not given before. One of a split key begins anew
+ * after those of another size; others are refused: they cannot be of one key. ERR_INVALID: Vault's sentences.
  */
 int shares_add(struct shares *shares, const char *text, bool *ret_is_new, struct err *err) MUST_CHECK;
 /* Forgets what was given; it is the same collecting still. */

@@ -82,7 +82,7 @@ void identity_give(struct fixture *fixture, struct authority *authority, const c
     snprintf(ret_dir, size, "%s/%s-%d", fixture->dir, node_id, count++);
     assert_int_equal(identity_request(ret_dir, node_id, &csr, &err), OK);
     assert_int_equal(identity_sign(buf_str(&authority->pem), buf_str(&csr), named, &certificate, &ca, &err), OK);
-    assert_int_equal(identity_accept(ret_dir, named, buf_str(&certificate), buf_str(&ca), &err), OK);
+    assert_int_equal(identity_accept(ret_dir, named, buf_str(&certificate), buf_str(&ca), NULL, &err), OK);
     buf_close(&csr);
     buf_close(&certificate);
     buf_close(&ca);

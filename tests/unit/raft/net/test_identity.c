@@ -92,7 +92,7 @@ static void test_trust(void **state)
     /* Who takes another authority as its own begins anew. */
     assert_int_equal(identity_request(dir, "t", &csr, NULL), OK);
     assert_int_equal(identity_sign(other, buf_str(&csr), "t", &certificate, &ca, NULL), OK);
-    assert_int_equal(identity_accept(dir, "t", buf_str(&certificate), buf_str(&ca), NULL), OK);
+    assert_int_equal(identity_accept(dir, "t", buf_str(&certificate), buf_str(&ca), NULL, NULL), OK);
     assert_true(identity_trusts(dir, other));
     assert_false(identity_trusts(dir, ours));
     struct buf *bufs[] = {&all, &csr, &certificate, &ca};
@@ -128,20 +128,26 @@ static void test_offers(void **state)
     assert_int_equal(identity_sign(ours, buf_str(&csr), "j", &good, &ca, NULL), OK);
 
     assert_int_equal(identity_sign(ours, buf_str(&other_csr), "j", &bad, &bad_ca, NULL), OK);
-    assert_int_equal(identity_accept(dir, "j", buf_str(&bad), buf_str(&bad_ca), NULL), ERR_INVALID);
-    assert_int_equal(identity_accept(dir, "k", buf_str(&good), buf_str(&ca), NULL), ERR_INVALID);
+    assert_int_equal(identity_accept(dir, "j", buf_str(&bad), buf_str(&bad_ca), NULL, NULL), ERR_INVALID);
+    assert_int_equal(identity_accept(dir, "k", buf_str(&good), buf_str(&ca), NULL, NULL), ERR_INVALID);
     buf_clear(&bad);
     buf_clear(&bad_ca);
     assert_int_equal(identity_sign(other, buf_str(&csr), "j", &bad, &bad_ca, NULL), OK);
-    assert_int_equal(identity_accept(dir, "j", buf_str(&good), buf_str(&bad_ca), NULL), ERR_INVALID);
-    assert_int_equal(identity_accept(dir, "j", "nonsense", buf_str(&ca), NULL), ERR_INVALID);
+    assert_int_equal(identity_accept(dir, "j", buf_str(&good), buf_str(&bad_ca), NULL, NULL), ERR_INVALID);
+    assert_int_equal(identity_accept(dir, "j", "nonsense", buf_str(&ca), NULL, NULL), ERR_INVALID);
     assert_false(identity_exists(dir));
 
     /* The key stays the same, so an answer to an earlier request still fits. */
     struct buf again = BUF_INIT;
     assert_int_equal(identity_request(dir, "j", &again, NULL), OK);
-    assert_int_equal(identity_accept(dir, "j", buf_str(&good), buf_str(&ca), NULL), OK);
+    assert_int_equal(identity_accept(dir, "j", buf_str(&good), buf_str(&ca), NULL, NULL), OK);
     assert_true(identity_exists(dir));
+
+    /* Whom else to trust is a part of it: without that there is no identity, not even the former one. */
+    assert_int_not_equal(identity_accept(dir, "j", buf_str(&good), buf_str(&ca), "nonsense", NULL), OK);
+    assert_false(identity_exists(dir));
+    assert_int_equal(identity_accept(dir, "j", buf_str(&good), buf_str(&ca), buf_str(&bad_ca), NULL), OK);
+    assert_true(identity_is_of(dir, buf_str(&ca)) && identity_trusts(dir, buf_str(&bad_ca)));
     struct buf *all[] = {&csr, &other_csr, &good, &ca, &bad, &bad_ca, &again};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         buf_close(all[i]);
